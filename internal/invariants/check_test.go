@@ -1,0 +1,29 @@
+package invariants_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/wireplane/wireplane/internal/invariants"
+)
+
+func TestCheckPanicsOnlyWhereEnabled(t *testing.T) {
+	defer func() {
+		if got := recover() != nil; got != invariants.Enabled {
+			t.Errorf("panicked = %v, enabled = %v", got, invariants.Enabled)
+		}
+	}()
+	invariants.Check(true, "never")
+	invariants.Check(false, "stream %d", 7)
+}
+
+func TestPoisonOverwritesOnlyWhereEnabled(t *testing.T) {
+	b := []byte("abc")
+	want := []byte("abc")
+	if invariants.Enabled {
+		want = bytes.Repeat([]byte{invariants.PoisonByte}, 3)
+	}
+	if invariants.Poison(b); !bytes.Equal(b, want) {
+		t.Errorf("got %x, want %x", b, want)
+	}
+}
