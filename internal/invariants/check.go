@@ -21,7 +21,11 @@ func Poison(b []byte) {
 	if !Enabled {
 		return
 	}
-	for i := range b {
-		b[i] = PoisonByte
+	if len(b) == 0 {
+		return
+	}
+	b[0] = PoisonByte
+	for done := 1; done < len(b); done *= 2 {
+		copy(b[done:], b[:done])
 	}
 }

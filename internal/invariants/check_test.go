@@ -18,12 +18,13 @@ func TestCheckPanicsOnlyWhereEnabled(t *testing.T) {
 }
 
 func TestPoisonOverwritesOnlyWhereEnabled(t *testing.T) {
-	b := []byte("abc")
-	want := []byte("abc")
-	if invariants.Enabled {
-		want = bytes.Repeat([]byte{invariants.PoisonByte}, 3)
-	}
-	if invariants.Poison(b); !bytes.Equal(b, want) {
-		t.Errorf("got %x, want %x", b, want)
+	for n := range 70 {
+		b, want := make([]byte, n), make([]byte, n)
+		if invariants.Enabled {
+			want = bytes.Repeat([]byte{invariants.PoisonByte}, n)
+		}
+		if invariants.Poison(b); !bytes.Equal(b, want) {
+			t.Errorf("%d bytes: got %x, want %x", n, b, want)
+		}
 	}
 }
