@@ -873,13 +873,14 @@ func (m *Totals) Decode(b []byte, lim *Limits) (int, error) {
 
 // End is a struct of the wire.
 type End struct {
-	Code  Code
-	Bytes uint64
-	Tail  []byte // borrowed until the input is reused
+	Code   Code
+	Origin Origin
+	Bytes  uint64
+	Tail   []byte // borrowed until the input is reused
 }
 
 // Size returns the encoded size in bytes.
-func (m *End) Size() int { return 10 + len(m.Tail) }
+func (m *End) Size() int { return 11 + len(m.Tail) }
 
 // Append appends the encoding of m to dst.
 func (m *End) Append(dst []byte) ([]byte, error) {
@@ -896,6 +897,7 @@ func (m *End) AppendHead(dst []byte) (head, tail []byte, err error) {
 		return dst, nil, codec.Fail(codec.KindRange, -1, "End", "tail")
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Code))
+	dst = append(dst, byte(m.Origin))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Bytes))
 	return dst, m.Tail, nil
 }
@@ -908,6 +910,11 @@ func (m *End) Decode(b []byte, lim *Limits) (int, error) {
 	}
 	m.Code = Code(binary.BigEndian.Uint16(b[at:]))
 	at += 2
+	if len(b)-at < 1 {
+		return 0, codec.Need(1)
+	}
+	m.Origin = Origin(b[at])
+	at++
 	if len(b)-at < 8 {
 		return 0, codec.Need(8 - (len(b) - at))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,7 @@ const waitMillis = 50
 
 // Client is the client side of the floor: one thread that keeps a fixed number of
 // requests in flight by sending as many new ones as answers came with each read.
-// It is not safe for concurrent use.
+// Except for Syscalls it belongs to one goroutine.
 type Client struct {
 	shape    Shape
 	poll     *poller
@@ -26,7 +27,8 @@ type Client struct {
 	size     int    // bytes of one request
 	answer   int    // frames of one answer
 	base     time.Time
-	calls    Syscalls
+	made     int64 // reads and writes so far
+	calls    atomic.Int64
 }
 
 // clientConn is one connection of the client.
@@ -131,6 +133,7 @@ func (c *Client) Run(obs Observer) error {
 				}
 			}
 		}
+		c.calls.Store(c.made + c.poll.calls)
 	}
 	return nil
 }
@@ -142,7 +145,7 @@ func (c *Client) turn(cc *clientConn, obs Observer) error {
 			return err
 		}
 	}
-	c.calls.Reads++
+	c.made++
 	n, err := rawRead(cc.fd, cc.buf[cc.have:])
 	if err != nil || n == 0 {
 		return err
@@ -208,7 +211,7 @@ func (c *Client) send(cc *clientConn, n int, now time.Duration) error {
 // answers are still read: else both sides could wait for the other one to read.
 func (c *Client) flush(cc *clientConn) error {
 	for cc.unsent > 0 {
-		c.calls.Writes++
+		c.made++
 		n, err := rawWrite(cc.fd, c.requests[len(c.requests)-cc.unsent:])
 		if err != nil {
 			return err
@@ -230,13 +233,9 @@ func (c *Client) flush(cc *clientConn) error {
 	return c.poll.ctl(unix.EPOLL_CTL_MOD, cc.fd, events)
 }
 
-// Syscalls returns how many system calls Run has made. It must not be called
-// while Run is running.
-func (c *Client) Syscalls() Syscalls {
-	calls := c.calls
-	calls.Waits = c.poll.calls
-	return calls
-}
+// Syscalls returns how many system calls Run has made, up to its last wake-up. It
+// is safe from any goroutine.
+func (c *Client) Syscalls() int64 { return c.calls.Load() }
 
 // Close closes the connections. It must not be called while Run is running.
 func (c *Client) Close() error {

@@ -192,9 +192,8 @@ func TestClientCountsEveryAnswerOnce(t *testing.T) {
 			if obs.latency <= 0 || obs.latency > 20*time.Second {
 				t.Errorf("latency %v", obs.latency)
 			}
-			calls := c.Syscalls()
-			if calls.Waits == 0 || calls.Reads == 0 || calls.Writes == 0 || calls.Total() < 3 {
-				t.Errorf("system calls %+v", calls)
+			if n := c.Syscalls(); n < 3 {
+				t.Errorf("%d system calls", n)
 			}
 			if err := c.Close(); err != nil {
 				t.Error(err)

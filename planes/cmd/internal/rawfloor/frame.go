@@ -140,9 +140,3 @@ type Observer interface {
 	// Done reports n answered requests that were sent latency ago.
 	Done(n int, latency time.Duration)
 }
-
-// Syscalls counts the system calls of a loop.
-type Syscalls struct{ Waits, Reads, Writes int64 }
-
-// Total is the sum of all kinds.
-func (s Syscalls) Total() int64 { return s.Waits + s.Reads + s.Writes }

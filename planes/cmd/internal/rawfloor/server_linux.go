@@ -30,6 +30,7 @@ type Server struct {
 	conns [maxConns]atomic.Pointer[serverConn]
 
 	closing atomic.Bool
+	made    int64 // reads and writes so far; the loop's
 	calls   atomic.Int64
 
 	mu       sync.Mutex
@@ -47,8 +48,6 @@ type serverConn struct {
 	owed    int // stream workload: bytes still to write
 	at      int // stream workload: position in the run
 	waiting bool
-	reads   int64
-	writes  int64
 }
 
 // NewServer returns a server for shape s. It fails when the shape is outside the
@@ -144,7 +143,6 @@ func (s *Server) accept(ln net.Listener) error {
 func (s *Server) loop() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var calls int64
 	for !s.closing.Load() {
 		events, err := s.poll.wait(-1)
 		if err != nil {
@@ -156,13 +154,11 @@ func (s *Server) loop() error {
 				continue
 			}
 			c := s.conns[fd].Load()
-			before := c.reads + c.writes
 			if err := s.serve(c); err != nil {
 				s.drop(c)
 			}
-			calls += c.reads + c.writes - before
 		}
-		s.calls.Store(calls + s.poll.calls)
+		s.calls.Store(s.made + s.poll.calls)
 	}
 	return nil
 }
@@ -170,7 +166,7 @@ func (s *Server) loop() error {
 // serve does one round of reading and answering on c.
 func (s *Server) serve(c *serverConn) error {
 	if !c.waiting {
-		c.reads++
+		s.made++
 		n, err := rawRead(c.fd, c.buf[c.have:])
 		if err != nil {
 			return err
@@ -190,7 +186,7 @@ func (s *Server) serve(c *serverConn) error {
 	if s.blob > 0 {
 		err = s.writeBlobs(c)
 	} else {
-		err = c.writeEcho()
+		err = s.writeEcho(c)
 	}
 	if err != nil {
 		return err
@@ -199,9 +195,9 @@ func (s *Server) serve(c *serverConn) error {
 }
 
 // writeEcho gives whole frames back.
-func (c *serverConn) writeEcho() error {
+func (s *Server) writeEcho(c *serverConn) error {
 	for c.from < c.until {
-		c.writes++
+		s.made++
 		n, err := rawWrite(c.fd, c.buf[c.from:c.until])
 		if err != nil {
 			return err
@@ -217,7 +213,7 @@ func (c *serverConn) writeEcho() error {
 // writeBlobs writes what is owed from the run of blobs.
 func (s *Server) writeBlobs(c *serverConn) error {
 	for c.owed > 0 {
-		c.writes++
+		s.made++
 		n, err := rawWrite(c.fd, s.run[c.at:min(len(s.run), c.at+c.owed)])
 		if err != nil {
 			return err

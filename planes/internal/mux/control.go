@@ -1,0 +1,74 @@
+package mux
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// maxPingStrikes is how many pings may come sooner than PingMin allows.
+const maxPingStrikes = 8
+
+// onPing notes that an answer is due. Answers merge: the latest cookie counts.
+func (s *Session) onPing(now time.Duration, f *muxwire.Frame) error {
+	if now-s.lastPeerPing < s.cfg.PingMin && s.lastPeerPing != 0 {
+		s.pingStrikes++
+		if s.pingStrikes > maxPingStrikes {
+			return s.fail(muxwire.CodeFlood, muxwire.OriginLocal, fmt.Sprintf("pings come faster than one each %v", s.cfg.PingMin), nil)
+		}
+	} else {
+		s.pingStrikes = 0
+	}
+	s.lastPeerPing = now
+	s.pongDue, s.pongCookie = true, f.Body.Ping.Cookie
+	return nil
+}
+
+// Drain tells the peer that this side goes away in left; calls go on meanwhile,
+// and new ones are still taken until GoAway ([mux-drain-1]).
+func (s *Session) Drain(left time.Duration, why string) {
+	if s.err == nil && !s.drained {
+		s.drained = true
+		s.appendNotice(muxwire.FrameTypeDrain, uint32(min(left.Milliseconds(), 1<<31)), muxwire.CodeDraining, why)
+	}
+}
+
+// GoAway refuses new calls from here on and tells the peer the last one that was
+// taken. Running calls go on; the connection may be closed once Streams is 0.
+func (s *Session) GoAway(why string) {
+	if s.err == nil && !s.localGoAway {
+		s.localGoAway = true
+		s.appendNotice(muxwire.FrameTypeGoaway, s.lastPeerID, muxwire.CodeDraining, why)
+	}
+}
+
+// Closing reports whether either side has said that it takes no new calls.
+func (s *Session) Closing() bool { return s.localGoAway || s.peerGoAway || s.err != nil }
+
+// onGoAway ends the calls of ours that the peer did not take: they have not
+// started, so they may be sent elsewhere ([mux-goaway-1]).
+func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) []Event {
+	n := &f.Body.Notice
+	s.peerGoAway = true
+	evs = append(evs, Event{Kind: EvGoAway, Code: n.Code, Data: n.Why})
+	for again := true; again; {
+		again = false
+		for _, st := range s.streams.slots {
+			if st != nil && st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
+				st.phase = muxwire.PhaseNotStarted
+				evs = append(evs, s.ended(st, n.Code, muxwire.OriginPeer, n.Why))
+				s.remove(st) // moves entries, so look again from the start
+				again = true
+				break
+			}
+		}
+	}
+	return evs
+}
+
+// onEarlyGoAway is the peer's word that it does not understand this side at all.
+func (s *Session) onEarlyGoAway(f *muxwire.Frame) error {
+	n := &f.Body.Notice
+	return s.fail(n.Code, muxwire.OriginPeer, string(n.Why), nil)
+}

@@ -1,0 +1,244 @@
+package mux
+
+import (
+	"fmt"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// over is the error of a command on a stream that has ended.
+func (s *Session) over() error {
+	if s.err != nil {
+		return s.err
+	}
+	return errOver
+}
+
+var errOver = &Refusal{Code: muxwire.CodeCancelled, Reason: "the call is over"}
+
+// Send sends an item on a stream that the peer opened; off bytes of it have gone
+// in earlier calls. It returns how many have gone now, and whether the item is
+// complete. If it is not, EvWritable or TakeWritable tells when to go on. The item
+// is copied.
+func (s *Session) Send(id uint32, item []byte, off int) (n int, done bool, err error) {
+	st := s.streams.get(id)
+	if st == nil || st.is(cancelled) || s.err != nil {
+		return off, false, s.over()
+	}
+	if len(item) > s.peer.MaxMessage {
+		return off, false, &Refusal{Code: muxwire.CodeTooLarge,
+			Reason: fmt.Sprintf("item of %d bytes, the peer takes %d", len(item), s.peer.MaxMessage)}
+	}
+	if off == 0 && !st.is(sendOpen) {
+		if st.sentItems == st.itemLimit {
+			st.flags |= wantCredit
+			return 0, false, nil
+		}
+		if len(s.out) >= s.cfg.OutputHigh {
+			s.waitOut(st)
+			return 0, false, nil
+		}
+		if len(item) > 0 && st.sentBytes == st.byteLimit {
+			st.flags |= wantCredit
+			return 0, false, nil
+		}
+		st.flags |= sendOpen
+	}
+	n = s.sendPieces(st, item, off)
+	return n, !st.is(sendOpen), nil
+}
+
+// sendPieces appends as many pieces of an item that was begun as credit and room
+// allow, and notes what it waits for.
+func (s *Session) sendPieces(st *stream, item []byte, off int) int {
+	for {
+		room := st.byteLimit - st.sentBytes
+		piece := min(len(item)-off, FragmentBytes, s.peer.MaxBody)
+		if uint64(piece) > room {
+			piece = int(room)
+		}
+		last := off+piece == len(item)
+		switch {
+		case piece == 0 && !last:
+			st.flags |= wantCredit
+			return off
+		case len(s.out) >= s.cfg.OutputHigh:
+			s.waitOut(st)
+			return off
+		}
+		f := muxwire.Frame{Type: muxwire.FrameTypeData, Class: st.class, Stream: st.id, Arg: st.sentItems}
+		if st.is(finPending) {
+			f.Arg = 0 // the request message is item 0, begun by OPEN
+		}
+		if !last {
+			f.Flags = muxwire.FrameFlagsMore
+		}
+		f.Body.Bytes = item[off : off+piece]
+		s.append(&f)
+		st.sentBytes += uint64(piece)
+		off += piece
+		if last {
+			if !st.is(finPending) {
+				st.sentItems++
+				s.stats.ItemsOut++
+			}
+			st.flags = st.flags&^(sendOpen|finPending) | answered
+			return off
+		}
+	}
+}
+
+// onData takes an item, or a piece of one ([mux-data-1]).
+func (s *Session) onData(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	b := f.Body.Bytes
+	st.recvBytes += uint64(len(b))
+	if st.recvBytes > st.recvLimit {
+		return evs, s.illegal(f, "beyond its credit in bytes")
+	}
+	if !st.is(local) {
+		return s.onRequestData(st, f, evs)
+	}
+	if f.Arg != st.recvItems {
+		return evs, s.illegal(f, fmt.Sprintf("item %d where %d was due", f.Arg, st.recvItems))
+	}
+	if st.recvItems >= st.recvItemLimit {
+		return evs, s.illegal(f, "beyond its credit in items")
+	}
+	st.phase = muxwire.PhaseStarted
+	more := f.Flags&muxwire.FrameFlagsMore != 0
+	if more || len(st.partial) > 0 {
+		if len(st.partial)+len(b) > s.cfg.MaxMessage {
+			return s.resetFor(st, muxwire.CodeTooLarge, fmt.Sprintf("an item above %d bytes", s.cfg.MaxMessage), evs), nil
+		}
+		if more && len(b) == 0 {
+			return evs, s.illegal(f, "an empty piece")
+		}
+		st.partial = append(st.partial, b...)
+		if more {
+			return evs, s.assemblingOr(st, &evs)
+		}
+		b = st.partial
+		st.partial = nil // handed over
+	}
+	st.recvItems++
+	s.stats.ItemsIn++
+	return append(evs, Event{Kind: EvItem, ID: st.id, Owner: st.owner, Data: b}), nil
+}
+
+// onRequestData takes a further piece of a request message.
+func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	b := f.Body.Bytes
+	more := f.Flags&muxwire.FrameFlagsMore != 0
+	switch size := uint64(len(st.partial) + len(b)); {
+	case st.is(requestDone):
+		return evs, s.illegal(f, "the request message is complete")
+	case more && len(b) == 0:
+		return evs, s.illegal(f, "an empty piece")
+	case size > uint64(st.total), !more && size != uint64(st.total):
+		return evs, s.illegal(f, "the pieces do not add up to the announced size")
+	}
+	st.partial = append(st.partial, b...)
+	if more {
+		s.assembling(st)
+		return evs, nil
+	}
+	msg := st.partial
+	st.partial = nil // handed over
+	return append(evs, s.request(st, msg)), nil
+}
+
+// assembling grants credit for the rest of an item that arrives in pieces, so that
+// an item may be larger than the window. The pieces stay charged to the budget.
+func (s *Session) assembling(st *stream) bool {
+	if st.recvLimit-st.recvBytes >= uint64(st.window)/2 {
+		return true
+	}
+	grant := st.recvBytes + uint64(st.window) - st.recvLimit
+	if s.committed+int64(grant) > int64(s.cfg.MemoryBudget) {
+		return st.recvLimit > st.recvBytes
+	}
+	st.recvLimit += grant
+	s.committed += int64(grant)
+	s.dueCredit(st)
+	return true
+}
+
+// assemblingOr resets a stream whose item cannot be completed within the budget.
+func (s *Session) assemblingOr(st *stream, evs *[]Event) error {
+	if !s.assembling(st) {
+		*evs = s.resetFor(st, muxwire.CodeOverloaded, "the memory budget of the connection is used up", *evs)
+	}
+	return nil
+}
+
+// Consume says that the reader of a stream of ours has taken items out of its
+// queue, so that their credit can be granted again. It reports whether output is due.
+func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
+	st := s.streams.get(id)
+	if st == nil {
+		return false
+	}
+	st.consumed += bytes
+	s.committed -= int64(bytes)
+	st.consumedI += items
+	s.regrant(st)
+	return st.is(inCredits)
+}
+
+// regrant renews the credit of a stream once half of it is consumed. The window
+// doubles when the sender had used all of it while the reader kept up: it grows by
+// what is consumed, never by what arrives ([mux-credit-2]).
+func (s *Session) regrant(st *stream) {
+	aheadB, aheadI := uint32(st.recvLimit-st.consumed), st.recvItemLimit-st.consumedI
+	if aheadB > st.window/2 && aheadI > st.windowItems/2 {
+		return
+	}
+	if st.recvLimit-st.recvBytes < uint64(st.window)/4 || st.recvItemLimit-st.recvItems < st.windowItems/4 {
+		free := int64(s.cfg.MemoryBudget) - s.committed
+		if grow := st.window; int64(grow) < free/8 && int(2*st.window) <= s.cfg.MaxWindow {
+			st.window += grow
+		}
+		if int(st.windowItems) < 64*s.cfg.WindowItems {
+			st.windowItems *= 2
+		}
+	}
+	if limit := st.consumed + uint64(st.window); limit > st.recvLimit {
+		grant := int64(limit - st.recvLimit)
+		if s.committed+grant > int64(s.cfg.MemoryBudget) {
+			grant = max(0, int64(s.cfg.MemoryBudget)-s.committed)
+		}
+		st.recvLimit += uint64(grant)
+		s.committed += grant
+	}
+	if limit := st.consumedI + st.windowItems; limit > st.recvItemLimit {
+		st.recvItemLimit = limit
+	}
+	s.dueCredit(st)
+}
+
+// dueCredit notes that the credit of st is to be announced with the next output.
+func (s *Session) dueCredit(st *stream) {
+	if st.is(inCredits) {
+		return
+	}
+	st.flags |= inCredits
+	st.nextCredit = s.credits
+	s.credits = st
+}
+
+// onCredit takes a new limit. Limits are cumulative: a lower one is old news.
+func (s *Session) onCredit(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	st.byteLimit = max(st.byteLimit, f.Body.Credit.Bytes)
+	if int32(f.Arg-st.itemLimit) > 0 {
+		st.itemLimit = f.Arg
+	}
+	if !st.is(wantCredit) {
+		return evs, nil
+	}
+	st.flags &^= wantCredit
+	if st.is(endPending) {
+		s.pump(st)
+		return evs, nil
+	}
+	return append(evs, Event{Kind: EvWritable, ID: st.id, Owner: st.owner}), nil
+}

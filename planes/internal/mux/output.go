@@ -1,0 +1,168 @@
+package mux
+
+import (
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// TakeOutput lends the bytes to be sent next; nil means none. They stay valid until
+// the next call, which says that all of them have been sent. Streams that wait for
+// room are told through TakeWritable.
+func (s *Session) TakeOutput() []byte {
+	if s.state == running {
+		s.flushControl()
+	}
+	b := s.out
+	if len(b) == 0 {
+		if cap(s.out) > 16<<10 || cap(s.spare) > 16<<10 {
+			s.out, s.spare = nil, nil // an idle connection keeps no large buffer
+		}
+		return nil
+	}
+	s.out, s.spare = s.spare[:0], b
+	s.taken += uint64(len(b))
+	s.wakeOuts()
+	return b
+}
+
+// HasOutput reports whether TakeOutput would lend anything.
+func (s *Session) HasOutput() bool {
+	return len(s.out) > 0 || s.state == running && (s.credits != nil || s.starts != nil || s.pongDue || s.streamsDue())
+}
+
+// Queued returns the bytes that wait to be taken.
+func (s *Session) Queued() int { return len(s.out) }
+
+// TakeWritable appends to dst the owners whose Send may make progress since
+// output was taken, and forgets them.
+func (s *Session) TakeWritable(dst []any) []any {
+	dst = append(dst, s.writable...)
+	clear(s.writable)
+	s.writable = s.writable[:0]
+	return dst
+}
+
+// wakeOuts lets those who wait for room try again, first come first.
+func (s *Session) wakeOuts() {
+	st := s.outs
+	s.outs, s.outsEnd = nil, nil // pump may queue again
+	for st != nil {
+		next := st.nextOut
+		st.nextOut = nil
+		st.flags &^= inOuts
+		switch {
+		case st.id == 0:
+		case st.is(endPending):
+			s.pump(st)
+		default:
+			s.writable = append(s.writable, st.owner)
+		}
+		st = next
+	}
+}
+
+// waitOut puts st at the end of those who wait for room.
+func (s *Session) waitOut(st *stream) {
+	if st.is(inOuts) {
+		return
+	}
+	st.flags |= inOuts
+	if s.outsEnd == nil {
+		s.outs = st
+	} else {
+		s.outsEnd.nextOut = st
+	}
+	s.outsEnd = st
+}
+
+// flushControl appends what is announced by its latest value only: credits,
+// started marks, stream-open credit, the answer to a ping. So the control frames
+// in the queue are bounded by the number of streams ([mux-control-1]).
+func (s *Session) flushControl() {
+	for st := s.starts; st != nil; {
+		next := st.nextStart
+		st.nextStart = nil
+		st.flags &^= inStarts
+		if st.id != 0 && !st.is(answered) && !st.is(cancelled) {
+			s.appendBare(muxwire.FrameTypeStarted, st.id, 0)
+		}
+		st = next
+	}
+	s.starts = nil
+	for st := s.credits; st != nil; {
+		next := st.nextCredit
+		st.nextCredit = nil
+		st.flags &^= inCredits
+		if st.id != 0 {
+			s.appendCredit(st)
+		}
+		st = next
+	}
+	s.credits = nil
+	if s.streamsDue() {
+		s.peerOpenLimit = s.peerOpened + uint32(s.cfg.MaxStreams-s.peerActive)
+		s.appendBare(muxwire.FrameTypeMaxStreams, 0, s.peerOpenLimit)
+	}
+	if s.pongDue {
+		s.pongDue = false
+		f := muxwire.Frame{Type: muxwire.FrameTypePong, Arg: s.lastPeerID}
+		f.Body.Ping.Cookie = s.pongCookie
+		s.append(&f)
+	}
+}
+
+// streamsDue reports whether enough slots came free to announce them.
+func (s *Session) streamsDue() bool {
+	return s.peerOpened+uint32(s.cfg.MaxStreams-s.peerActive)-s.peerOpenLimit >= uint32(s.cfg.MaxStreams+1)/2
+}
+
+// append encodes one frame to the output. A frame that the codec refuses is a
+// fault of this package; it ends the connection rather than the process.
+func (s *Session) append(f *muxwire.Frame) {
+	out, err := f.Append(s.out, s.sums)
+	if err != nil {
+		if s.err == nil {
+			s.err = &ConnError{Code: muxwire.CodeInternal, Reason: "frame cannot be encoded", Err: err}
+			s.state = dead
+		}
+		return
+	}
+	s.stats.FramesOut++
+	s.stats.BytesOut += uint64(len(out) - len(s.out))
+	s.out = out
+	if len(out) > s.cfg.OutputHard && s.err == nil {
+		s.err = &ConnError{Code: muxwire.CodeFlood, Reason: "the peer asks for answers and does not read them"}
+		s.state = dead
+	}
+}
+
+// appendBare encodes a frame without a body.
+func (s *Session) appendBare(t muxwire.FrameType, id, arg uint32) {
+	s.append(&muxwire.Frame{Type: t, Stream: id, Arg: arg})
+}
+
+func (s *Session) appendCredit(st *stream) {
+	f := muxwire.Frame{Type: muxwire.FrameTypeCredit, Stream: st.id, Arg: st.recvItemLimit}
+	f.Body.Credit.Bytes = st.recvLimit
+	s.append(&f)
+}
+
+func (s *Session) appendNotice(t muxwire.FrameType, arg uint32, code muxwire.Code, why string) {
+	f := muxwire.Frame{Type: t, Arg: arg}
+	f.Body.Notice = muxwire.Notice{Code: code, Why: text(why)}
+	s.append(&f)
+}
+
+func (s *Session) appendReason(t muxwire.FrameType, id uint32, code muxwire.Code, o muxwire.Origin, p muxwire.Phase, why string) {
+	f := muxwire.Frame{Type: t, Stream: id, Arg: uint32(code)}
+	f.Body.Reason = muxwire.Reason{Origin: o, Phase: p, Why: text(why)}
+	s.append(&f)
+}
+
+func (s *Session) appendRefuse(id uint32, code muxwire.Code, retryMillis, queue uint32, why string) {
+	f := muxwire.Frame{Type: muxwire.FrameTypeRefuse, Stream: id}
+	f.Body.Refuse = muxwire.Refuse{Code: code, Origin: muxwire.OriginPeer, RetryAfter: retryMillis, Queue: queue, Why: text(why)}
+	s.append(&f)
+}
+
+// text makes a reason fit the wire: valid UTF-8 of at most 255 bytes.
+func text(s string) []byte { return fit(s, maxText) }

@@ -1,0 +1,185 @@
+package mux
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wireplane/wireplane/codec"
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+func isNeed(err error) bool {
+	var need codec.Need
+	return errors.As(err, &need)
+}
+
+// Receive takes bytes from the peer and appends what happened to evs. It returns
+// how many bytes it took; the rest is the start of a frame, to be given again with
+// more behind it. An error is a *ConnError: the driver sends the output that is
+// left, closes the connection and calls Abort.
+func (s *Session) Receive(now time.Duration, b []byte, evs []Event) (n int, _ []Event, _ error) {
+	if s.err != nil {
+		return 0, evs, s.err
+	}
+	s.lastRecv = now
+	if s.state == wantPreface {
+		m, err := s.receivePreface(b)
+		if err != nil || m == 0 {
+			s.markPartial(now, len(b))
+			return 0, evs, err
+		}
+		n = m
+	}
+	var f muxwire.Frame
+	for n < len(b) {
+		m, err := f.Decode(b[n:], &s.lim, s.sums)
+		if err != nil {
+			if _, ok := err.(codec.Need); ok { //nolint:errorlint // the decoder's three answers
+				break
+			}
+			return n, evs, s.badFrame(err)
+		}
+		n += m
+		s.stats.FramesIn++
+		s.stats.BytesIn += uint64(m)
+		if evs, err = s.step(now, &f, evs); err != nil {
+			return n, evs, err
+		}
+		if s.err != nil {
+			return n, evs, s.err
+		}
+	}
+	s.markPartial(now, len(b)-n)
+	return n, evs, nil
+}
+
+// markPartial notes since when an unfinished frame has been lying there.
+func (s *Session) markPartial(now time.Duration, left int) {
+	if left == 0 {
+		s.partialSince = 0
+	} else {
+		s.partialSince = now
+	}
+}
+
+func (s *Session) badFrame(err error) error {
+	code := muxwire.CodeProtocol
+	var e *codec.Error
+	if errors.As(err, &e) {
+		switch e.Kind { //nolint:exhaustive // the others are protocol errors
+		case codec.KindChecksum:
+			code = muxwire.CodeChecksum
+		case codec.KindLimit:
+			code = muxwire.CodeTooLarge
+		}
+	}
+	return s.fail(code, muxwire.OriginLocal, "bad frame: "+err.Error(), err)
+}
+
+// step takes one frame. The frames of the fast path come first.
+func (s *Session) step(now time.Duration, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	if s.state == wantHello {
+		switch f.Type { //nolint:exhaustive // every other type is refused
+		case muxwire.FrameTypeHello:
+			return s.onHello(f, evs)
+		case muxwire.FrameTypeGoaway:
+			return evs, s.onEarlyGoAway(f)
+		}
+		return evs, s.illegal(f, "before HELLO")
+	}
+	if f.Stream == 0 {
+		return s.stepConn(now, f, evs)
+	}
+	switch f.Type { //nolint:exhaustive // connection frames on a stream fall through
+	case muxwire.FrameTypeOpen:
+		return s.onOpen(now, f, evs)
+	case muxwire.FrameTypeData, muxwire.FrameTypeCredit, muxwire.FrameTypeEnd, muxwire.FrameTypeReset, muxwire.FrameTypeStop,
+		muxwire.FrameTypeAccept, muxwire.FrameTypeStarted, muxwire.FrameTypeRefuse, muxwire.FrameTypeCloseSend:
+	default:
+		if known(f.Type) {
+			return evs, s.illegal(f, "on a stream")
+		}
+		return evs, s.unexplained(f) // a type of a later version: skipped, but counted
+	}
+	st := s.streams.get(f.Stream)
+	if st == nil || st.is(cancelled) {
+		return evs, s.onLate(f)
+	}
+	switch f.Type { //nolint:exhaustive // narrowed above
+	case muxwire.FrameTypeData:
+		return s.onData(st, f, evs)
+	case muxwire.FrameTypeEnd:
+		return s.onEnd(st, f, evs)
+	case muxwire.FrameTypeCredit:
+		return s.onCredit(st, f, evs)
+	case muxwire.FrameTypeReset, muxwire.FrameTypeStop:
+		return s.onReason(st, f, evs)
+	case muxwire.FrameTypeCloseSend:
+		return evs, s.illegal(f, "client streaming is not offered by this build")
+	default:
+		return s.onProgress(st, f, evs)
+	}
+}
+
+// stepConn takes a frame of stream 0.
+func (s *Session) stepConn(now time.Duration, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	switch f.Type { //nolint:exhaustive // stream frames are refused below
+	case muxwire.FrameTypePing:
+		return evs, s.onPing(now, f)
+	case muxwire.FrameTypePong:
+		return evs, nil
+	case muxwire.FrameTypeMaxStreams:
+		return s.onMaxStreams(f, evs), nil
+	case muxwire.FrameTypeDrain:
+		return append(evs, Event{Kind: EvDrain, Arg: f.Arg, Code: f.Body.Notice.Code, Data: f.Body.Notice.Why}), nil
+	case muxwire.FrameTypeGoaway:
+		return s.onGoAway(f, evs), nil
+	}
+	if !known(f.Type) {
+		return evs, s.unexplained(f)
+	}
+	return evs, s.illegal(f, "on stream 0")
+}
+
+// known reports whether this build knows what the type means. The types that
+// later features use are unknown to it, and so skipped.
+func known(t muxwire.FrameType) bool {
+	switch t { //nolint:exhaustive // reserved types count as unknown
+	case muxwire.FrameTypeUpdate, muxwire.FrameTypeAlive, muxwire.FrameTypeResume, muxwire.FrameTypeResumed:
+		return false
+	}
+	return t >= muxwire.FrameTypeHello && t <= muxwire.FrameTypeResumed
+}
+
+// illegal ends the connection for a frame that its state does not allow ([mux-state-1]).
+func (s *Session) illegal(f *muxwire.Frame, why string) error {
+	return s.fail(muxwire.CodeProtocol, muxwire.OriginLocal, fmt.Sprintf("%s on stream %d: %s", f.Type, f.Stream, why), nil)
+}
+
+// onLate takes a frame for a stream that is over. That is normal after a reset,
+// and so allowed as often as the credit of closed streams explains ([mux-late-1]).
+func (s *Session) onLate(f *muxwire.Frame) error {
+	limit := s.lastPeerID
+	if s.mine(f.Stream) {
+		limit = s.nextID - 1
+	}
+	if f.Stream > limit {
+		return s.illegal(f, "the stream was never opened")
+	}
+	return s.unexplained(f)
+}
+
+// unexplained counts a frame that is skipped, and ends the connection when there
+// are too many of them.
+func (s *Session) unexplained(*muxwire.Frame) error {
+	s.stats.Late++
+	s.late--
+	if s.late < 0 {
+		return s.fail(muxwire.CodeFlood, muxwire.OriginLocal, "too many frames that mean nothing here", nil)
+	}
+	return nil
+}
+
+// mine reports whether ids like this one are given out by this side.
+func (s *Session) mine(id uint32) bool { return id&1 == s.nextID&1 }

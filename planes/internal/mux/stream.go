@@ -1,0 +1,126 @@
+package mux
+
+import (
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// stream is one call. All counters are cumulative, so that a repeated or merged
+// credit is harmless ([mux-credit-1]).
+type stream struct {
+	id    uint32
+	flags streamFlags
+	phase muxwire.Phase
+	class muxwire.Class
+	code  muxwire.Code // why, once it is cancelled
+	owner any
+
+	// what this side sends
+	sentBytes, byteLimit uint64
+	sentItems, itemLimit uint32
+	openEnd              uint64 // output offset after OPEN: taken beyond it means that the peer may know the call
+
+	// what this side receives
+	recvBytes, recvLimit, consumed      uint64
+	recvItems, recvItemLimit, consumedI uint32
+	window                              uint32 // bytes granted ahead of the consumer
+	windowItems                         uint32
+	partial                             []byte // pieces of an unfinished item
+	total                               uint32 // announced size of the request message
+	held                                uint32 // bytes of the request that the handler holds
+
+	pend     []byte // a last item that waits for credit (End)
+	pendOff  int
+	deadline time.Duration // 0: none
+
+	nextCredit, nextStart, nextOut *stream // intrusive lists
+}
+
+type streamFlags uint16
+
+const (
+	local       streamFlags = 1 << iota // opened by this side
+	requestDone                         // accepter: the request message is complete
+	sendOpen                            // inside an item that was begun
+	cancelled                           // the peer or the deadline ended it; the handler still holds the slot
+	finPending                          // dialer: FIN goes with the last piece of the request
+	endPending                          // END goes out when pend has
+	wantCredit                          // waits for credit
+	inCredits                           // is in Session.credits
+	inStarts                            // is in Session.starts
+	inOuts                              // is in Session.outs
+	answered                            // an item or END went out, which implies STARTED
+	started                             // the handler runs
+)
+
+func (st *stream) is(f streamFlags) bool { return st.flags&f != 0 }
+
+// table maps stream ids to streams: open addressing with linear probing on the id
+// itself, because ids rise by two and so fill neighbouring slots without collision.
+type table struct {
+	slots []*stream
+	n     int
+}
+
+func (t *table) get(id uint32) *stream {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	mask := uint32(len(t.slots) - 1)
+	for i := id >> 1 & mask; ; i = (i + 1) & mask {
+		st := t.slots[i]
+		if st == nil || st.id == id {
+			return st
+		}
+	}
+}
+
+func (t *table) put(st *stream) {
+	if 2*(t.n+1) > len(t.slots) {
+		t.grow()
+	}
+	mask := uint32(len(t.slots) - 1)
+	i := st.id >> 1 & mask
+	for t.slots[i] != nil {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = st
+	t.n++
+}
+
+func (t *table) grow() {
+	old := t.slots
+	t.slots = make([]*stream, max(16, 2*len(old)))
+	t.n = 0
+	for _, st := range old {
+		if st != nil {
+			t.put(st)
+		}
+	}
+}
+
+// del removes id and moves later entries of the probe chain back.
+func (t *table) del(id uint32) {
+	mask := uint32(len(t.slots) - 1)
+	i := id >> 1 & mask
+	for t.slots[i].id != id {
+		i = (i + 1) & mask
+	}
+	t.n--
+	for j := i; ; {
+		t.slots[i] = nil
+		for {
+			j = (j + 1) & mask
+			if t.slots[j] == nil {
+				return
+			}
+			home := t.slots[j].id >> 1 & mask
+			if (j-home)&mask >= (j-i)&mask {
+				break
+			}
+		}
+		t.slots[i] = t.slots[j]
+		i = j
+	}
+}

@@ -1,0 +1,245 @@
+package mux
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// Started says that the handler of a call runs. The peer is told with the next
+// output, unless an item or the end says it first ([mux-started-1]).
+func (s *Session) Started(id uint32) {
+	st := s.streams.get(id)
+	if st == nil || st.flags&(answered|cancelled|inStarts|started) != 0 {
+		return
+	}
+	st.flags |= inStarts | started
+	st.nextStart = s.starts
+	s.starts = st
+}
+
+// Accept tells the peer that its call is queued behind position others.
+func (s *Session) Accept(id uint32, position uint32) {
+	if st := s.streams.get(id); st != nil && !st.is(cancelled) {
+		s.appendBare(muxwire.FrameTypeAccept, id, position)
+	}
+}
+
+// Refuse ends a call of the peer whose handler never ran. retryAfter is advice,
+// queue the number of calls that were waiting.
+func (s *Session) Refuse(id uint32, code muxwire.Code, retryAfter time.Duration, queue uint32, why string) {
+	st := s.streams.get(id)
+	if st == nil {
+		return
+	}
+	if !st.is(cancelled) {
+		s.appendRefuse(id, code, uint32(retryAfter.Milliseconds()), queue, why)
+	}
+	s.remove(st)
+}
+
+// End ends a call of the peer cleanly, with a last item if has is true, and frees
+// its slot. The item is copied; if credit for it is missing it waits inside the
+// memory budget.
+func (s *Session) End(id uint32, item []byte, has bool) {
+	st := s.streams.get(id)
+	switch {
+	case st == nil:
+		return
+	case st.is(cancelled):
+		s.remove(st)
+		return
+	case len(item) > s.peer.MaxMessage:
+		s.Fail(id, muxwire.CodeTooLarge, muxwire.OriginPeer, fmt.Sprintf("item of %d bytes, the peer takes %d", len(item), s.peer.MaxMessage))
+		return
+	}
+	if !has {
+		s.appendEnd(st, nil, false)
+		return
+	}
+	if len(item) <= FragmentBytes-64 && uint64(len(item)) <= st.byteLimit-st.sentBytes && st.sentItems < st.itemLimit &&
+		len(item)+11 <= s.peer.MaxBody && len(s.out) < s.cfg.OutputHigh {
+		s.appendEnd(st, item, true)
+		return
+	}
+	if s.pending+int64(len(item)) > int64(s.cfg.MemoryBudget) {
+		s.Fail(id, muxwire.CodeOverloaded, muxwire.OriginPeer, "too many responses wait for credit")
+		return
+	}
+	st.pend, st.pendOff = append(st.pend[:0], item...), 0
+	s.pending += int64(len(item))
+	st.flags |= endPending
+	s.pump(st)
+}
+
+// pump goes on with a last item that waits, and ends the stream behind it.
+func (s *Session) pump(st *stream) {
+	n, done, err := s.Send(st.id, st.pend, st.pendOff)
+	s.pending -= int64(n - st.pendOff)
+	st.pendOff = n
+	if err == nil && done {
+		s.appendEnd(st, nil, false)
+	}
+}
+
+// appendEnd sends END with the totals and frees the slot.
+func (s *Session) appendEnd(st *stream, item []byte, has bool) {
+	f := muxwire.Frame{Type: muxwire.FrameTypeEnd, Class: st.class, Stream: st.id, Arg: st.sentItems}
+	f.Body.End.Bytes = st.sentBytes
+	if has {
+		f.Flags = muxwire.FrameFlagsItem
+		f.Arg++
+		f.Body.End.Bytes += uint64(len(item))
+		f.Body.End.Tail = item
+		s.stats.ItemsOut++
+	}
+	s.append(&f)
+	s.remove(st)
+}
+
+// Fail ends a call of the peer with an error and frees its slot.
+func (s *Session) Fail(id uint32, code muxwire.Code, origin muxwire.Origin, why string) {
+	st := s.streams.get(id)
+	if st == nil {
+		return
+	}
+	if !st.is(cancelled) {
+		if code == muxwire.CodeOk {
+			code = muxwire.CodeHandler
+		}
+		f := muxwire.Frame{Type: muxwire.FrameTypeEnd, Class: st.class, Stream: st.id, Arg: st.sentItems, Flags: muxwire.FrameFlagsText}
+		f.Body.End = muxwire.End{Code: code, Origin: origin, Bytes: st.sentBytes, Tail: fit(why, 1024)}
+		s.append(&f)
+	}
+	s.remove(st)
+}
+
+// Reset ends a call of ours at once: the peer is told, and nothing more comes for
+// it. It reports false if the call is over already, that is if its EvEnd has been
+// returned or is being delivered. phase and items say how far it had come.
+func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire.Phase, items uint64, ok bool) {
+	st := s.streams.get(id)
+	if st == nil || !st.is(local) {
+		return muxwire.PhaseMaybe, 0, false
+	}
+	phase, items = s.phase(st), uint64(st.recvItems)
+	if s.err == nil {
+		s.appendReason(muxwire.FrameTypeReset, id, code, muxwire.OriginPeer, phase, why)
+	}
+	s.remove(st)
+	return phase, items, true
+}
+
+// Stop asks the peer to end a call of ours early; what it has produced still comes.
+func (s *Session) Stop(id uint32, why string) {
+	if st := s.streams.get(id); st != nil && st.is(local) && s.err == nil {
+		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, muxwire.OriginPeer, s.phase(st), why)
+	}
+}
+
+// resetFor ends a stream of ours because of what the peer sent on it.
+func (s *Session) resetFor(st *stream, code muxwire.Code, why string, evs []Event) []Event {
+	s.appendReason(muxwire.FrameTypeReset, st.id, code, muxwire.OriginPeer, st.phase, why)
+	evs = append(evs, s.ended(st, code, muxwire.OriginLocal, []byte(why)))
+	s.remove(st)
+	return evs
+}
+
+// ended makes the one terminal event of a stream of ours.
+func (s *Session) ended(st *stream, code muxwire.Code, origin muxwire.Origin, data []byte) Event {
+	return Event{
+		Kind: EvEnd, ID: st.id, Owner: st.owner, Code: code, Origin: origin,
+		Phase: st.phase, Items: uint64(st.recvItems), Data: data,
+	}
+}
+
+// onEnd takes the end of a call of ours. It is clean only if the totals agree with
+// what came ([mux-end-1]).
+func (s *Session) onEnd(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	if !st.is(local) {
+		return evs, s.illegal(f, "END from the caller")
+	}
+	e := &f.Body.End
+	st.phase = muxwire.PhaseStarted
+	has := f.Flags&muxwire.FrameFlagsItem != 0
+	if has {
+		st.recvItems++
+		st.recvBytes += uint64(len(e.Tail))
+		if st.recvBytes > st.recvLimit || st.recvItems > st.recvItemLimit {
+			return evs, s.illegal(f, "beyond its credit")
+		}
+		s.stats.ItemsIn++
+	}
+	ev := s.ended(st, e.Code, e.Origin, e.Tail)
+	ev.HasItem = has
+	switch {
+	case e.Code == muxwire.CodeOk && (f.Arg != st.recvItems || e.Bytes != st.recvBytes || len(st.partial) > 0):
+		ev.Code, ev.Origin, ev.HasItem = muxwire.CodeProtocol, muxwire.OriginLocal, false
+		ev.Data = fmt.Appendf(nil, "the end says %d items and %d bytes, %d and %d came", f.Arg, e.Bytes, st.recvItems, st.recvBytes)
+	case e.Code != muxwire.CodeOk && has, e.Code == muxwire.CodeOk && !has && len(e.Tail) > 0:
+		return evs, s.illegal(f, "flags and body disagree")
+	}
+	s.remove(st)
+	return append(evs, ev), nil
+}
+
+// onReason takes RESET from either side and STOP from the caller.
+func (s *Session) onReason(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	code, r := muxwire.Code(f.Arg), &f.Body.Reason
+	if f.Arg > 0xffff || code == muxwire.CodeOk {
+		return evs, s.illegal(f, "no code")
+	}
+	switch {
+	case f.Type == muxwire.FrameTypeStop && st.is(local):
+		return evs, s.illegal(f, "STOP from the handler's side")
+	case f.Type == muxwire.FrameTypeStop:
+		return append(evs, Event{Kind: EvStop, ID: st.id, Owner: st.owner, Code: code, Data: r.Why}), nil
+	case st.is(local):
+		if r.Phase == muxwire.PhaseStarted {
+			st.phase = muxwire.PhaseStarted
+		}
+		evs = append(evs, s.ended(st, code, r.Origin, r.Why))
+		s.remove(st)
+		return evs, nil
+	}
+	return append(evs, s.cancel(st, code, r.Origin, r.Why)), nil
+}
+
+// cancel takes a call of the peer away from its caller. The slot stays in use until
+// the handler has ended, so that opening and resetting costs the peer its own
+// concurrency ([mux-slot-1]).
+func (s *Session) cancel(st *stream, code muxwire.Code, origin muxwire.Origin, why []byte) Event {
+	running := st.is(requestDone) && !st.is(endPending)
+	ev := Event{Kind: EvCancel, ID: st.id, Owner: st.owner, Code: code, Origin: origin, Data: why}
+	st.flags |= cancelled
+	st.code = code
+	st.partial = nil
+	if !running {
+		s.remove(st) // no handler was started, or it has ended
+	}
+	return ev
+}
+
+// onProgress takes ACCEPT, STARTED and REFUSE of a call of ours.
+func (s *Session) onProgress(st *stream, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	if !st.is(local) {
+		return evs, s.illegal(f, "from the caller")
+	}
+	if f.Type == muxwire.FrameTypeRefuse {
+		if st.phase == muxwire.PhaseStarted {
+			return evs, s.illegal(f, "the call has started")
+		}
+		r := &f.Body.Refuse
+		st.phase = muxwire.PhaseNotStarted
+		ev := s.ended(st, r.Code, r.Origin, r.Why)
+		ev.Arg = r.RetryAfter
+		s.remove(st)
+		return append(evs, ev), nil
+	}
+	if f.Type == muxwire.FrameTypeStarted {
+		st.phase = muxwire.PhaseStarted
+		return append(evs, Event{Kind: EvStarted, ID: st.id, Owner: st.owner}), nil
+	}
+	return append(evs, Event{Kind: EvAccept, ID: st.id, Owner: st.owner, Arg: f.Arg}), nil
+}

@@ -1,0 +1,135 @@
+package mux
+
+import (
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+)
+
+// arm gives a stream a deadline.
+func (s *Session) arm(st *stream, deadline time.Duration) {
+	st.deadline = deadline
+	if deadline != 0 && (s.nextDeadline == 0 || deadline < s.nextDeadline) {
+		s.nextDeadline = deadline
+	}
+}
+
+// NextTick returns when Tick is due at the latest; it may become earlier with any
+// command that sets a deadline. 0 means never.
+func (s *Session) NextTick() time.Duration {
+	if s.err != nil {
+		return 0
+	}
+	next := s.nextProbe()
+	if s.state != running {
+		next = s.lastTick + s.cfg.HelloTimeout
+	}
+	if s.partialSince != 0 {
+		next = min(next, s.partialSince+s.cfg.FrameTimeout)
+	}
+	if s.nextDeadline != 0 {
+		next = min(next, s.nextDeadline)
+	}
+	return next
+}
+
+// nextProbe returns when a PING is due, or the peer is lost if one is outstanding.
+func (s *Session) nextProbe() time.Duration {
+	if s.pingSent != 0 {
+		return s.pingSent + s.cfg.ProbeTimeout
+	}
+	if s.streams.n > 0 {
+		return s.lastRecv + s.cfg.ProbeLive
+	}
+	return s.lastRecv + s.cfg.ProbeIdle
+}
+
+// Tick acts on the time: deadlines of calls, silence of the peer, an unfinished
+// HELLO or frame. A *ConnError means the same as from Receive.
+func (s *Session) Tick(now time.Duration, evs []Event) ([]Event, error) {
+	if s.err != nil {
+		return evs, s.err
+	}
+	due := s.NextTick()
+	if late := now - due; late > time.Second {
+		s.forgive(late)
+	}
+	if s.state != running {
+		if now >= s.lastTick+s.cfg.HelloTimeout {
+			return evs, s.fail(muxwire.CodeTransport, muxwire.OriginLocal, "no HELLO in time", nil)
+		}
+		return evs, nil
+	}
+	s.lastTick = now
+	if s.partialSince != 0 && now >= s.partialSince+s.cfg.FrameTimeout {
+		return evs, s.fail(muxwire.CodeTransport, muxwire.OriginLocal, "a frame was begun and not completed in time", nil)
+	}
+	if err := s.probe(now); err != nil {
+		return evs, err
+	}
+	if s.nextDeadline != 0 && now >= s.nextDeadline {
+		evs = s.expire(now, evs)
+	}
+	return evs, nil
+}
+
+// forgive moves what waits for the peer by the time for which this process itself
+// did not run: its bytes may lie in the kernel unread ([mux-ping-2]).
+func (s *Session) forgive(late time.Duration) {
+	if s.pingSent != 0 {
+		s.pingSent += late
+	}
+	if s.partialSince != 0 {
+		s.partialSince += late
+	}
+	if s.state != running {
+		s.lastTick += late
+	}
+}
+
+// probe asks a silent peer for a sign of life. Any byte counts as one, and the
+// clock of the answer starts when the PING is queued ([mux-ping-1]).
+func (s *Session) probe(now time.Duration) error {
+	if s.pingSent != 0 && s.lastRecv >= s.pingSent {
+		s.pingSent = 0
+	}
+	if now < s.nextProbe() {
+		return nil
+	}
+	if s.pingSent != 0 {
+		return s.fail(muxwire.CodePeerLost, muxwire.OriginLocal, "no sign of life from the peer for "+(now-s.lastRecv).Round(time.Millisecond).String(), nil)
+	}
+	s.pingSent = now
+	f := muxwire.Frame{Type: muxwire.FrameTypePing}
+	f.Body.Ping.Cookie = uint64(now)
+	s.append(&f)
+	return nil
+}
+
+// expire ends the calls whose deadline has passed, and finds the next one. The
+// scan is over all streams, but deadlines that are set later than the next one do
+// not bring it forward, so it runs about once per timeout and not once per call.
+func (s *Session) expire(now time.Duration, evs []Event) []Event {
+	s.nextDeadline = 0
+	var due []*stream
+	for _, st := range s.streams.slots {
+		switch {
+		case st == nil || st.deadline == 0 || st.is(cancelled):
+		case st.deadline <= now:
+			due = append(due, st)
+		case s.nextDeadline == 0 || st.deadline < s.nextDeadline:
+			s.nextDeadline = st.deadline
+		}
+	}
+	const why = "the deadline has passed"
+	for _, st := range due {
+		if !st.is(local) {
+			s.appendReason(muxwire.FrameTypeReset, st.id, muxwire.CodeDeadline, muxwire.OriginPeer, muxwire.PhaseStarted, why)
+			evs = append(evs, s.cancel(st, muxwire.CodeDeadline, muxwire.OriginLocal, []byte(why)))
+			continue
+		}
+		st.phase = s.phase(st)
+		evs = s.resetFor(st, muxwire.CodeDeadline, why, evs)
+	}
+	return evs
+}
