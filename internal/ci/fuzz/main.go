@@ -1,0 +1,155 @@
+// Command fuzz runs every fuzz target of the root module in turn and prints, for
+// each, how many inputs it executed and how many of them were new to the
+// coverage. A target that fails, or that executes nothing, fails the run.
+//
+//	go run ./internal/ci/fuzz [-each 20s] [-total 3m] [-run REGEXP] [PACKAGES]
+//
+// The time limits are about fuzzing: compiling the instrumented test binaries
+// comes on top. With -total, targets share what is left of it.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// leastTime is what a target gets however many share the total: with less, the
+// engine reports nothing.
+const leastTime = 2 * time.Second
+
+func main() {
+	each := flag.Duration("each", 20*time.Second, "time for one target")
+	total := flag.Duration("total", 0, "time for all targets together; 0 means no cap")
+	only := flag.String("run", "", "regular expression of the targets to run")
+	flag.Parse()
+	pkgs := flag.Args()
+	if len(pkgs) == 0 {
+		pkgs = []string{"./..."}
+	}
+	if err := run(pkgs, *only, *each, *total); err != nil {
+		fmt.Fprintln(os.Stderr, "fuzz:", err)
+		os.Exit(1)
+	}
+}
+
+// run fuzzes all targets, also after one failed, and returns every failure.
+func run(pkgs []string, only string, each, total time.Duration) error {
+	filter, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	targets, err := discover(pkgs, filter)
+	if err != nil {
+		return err
+	}
+	if len(targets) == 0 {
+		return errors.New("no fuzz target found")
+	}
+	dir, err := os.MkdirTemp("", "wireplane-fuzz")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return fuzzAll(targets, dir, each, total)
+}
+
+func fuzzAll(targets []target, dir string, each, total time.Duration) error {
+	var failures []error
+	var spent time.Duration
+	bins := builder{dir: dir}
+	fmt.Printf("%-64s %12s %8s %8s\n", "target", "execs", "new", "seconds")
+	for i, t := range targets {
+		bin, err := bins.build(t)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		start := time.Now()
+		r, err := fuzzOne(t, bin, share(each, total-spent, len(targets)-i, total > 0))
+		took := time.Since(start)
+		spent += took
+		fmt.Printf("%-64s %12d %8d %8.1f\n", t.String(), r.execs, r.fresh, took.Seconds())
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	fmt.Printf("%d targets, %.0f s of fuzzing, %d failures\n", len(targets), spent.Seconds(), len(failures))
+	return errors.Join(failures...)
+}
+
+// share is the time for the next of n targets.
+func share(each, left time.Duration, n int, capped bool) time.Duration {
+	if !capped {
+		return each
+	}
+	return max(leastTime, min(each, left/time.Duration(n)))
+}
+
+// target is one fuzz function.
+type target struct {
+	pkg, dir, name string
+}
+
+func (t target) String() string {
+	return strings.TrimPrefix(t.pkg, "github.com/wireplane/wireplane/") + " " + t.name
+}
+
+// discover finds the packages whose tests mention a fuzz function and asks each
+// test binary for the names.
+func discover(pkgs []string, filter *regexp.Regexp) ([]target, error) {
+	out, err := output("go", append([]string{"list", "-f",
+		`{{.ImportPath}}|{{.Dir}}|{{join .TestGoFiles ","}},{{join .XTestGoFiles ","}}`}, pkgs...)...)
+	if err != nil {
+		return nil, err
+	}
+	var targets []target
+	for line := range strings.Lines(out) {
+		parts := strings.SplitN(strings.TrimSpace(line), "|", 3)
+		if len(parts) != 3 || !mentionsFuzz(parts[1], parts[2]) {
+			continue
+		}
+		names, err := output("go", "test", "-list", "^Fuzz", parts[0])
+		if err != nil {
+			return nil, err
+		}
+		for name := range strings.Lines(names) {
+			if name = strings.TrimSpace(name); strings.HasPrefix(name, "Fuzz") && filter.MatchString(name) {
+				targets = append(targets, target{pkg: parts[0], dir: parts[1], name: name})
+			}
+		}
+	}
+	return targets, nil
+}
+
+func mentionsFuzz(dir, files string) bool {
+	for name := range strings.SplitSeq(files, ",") {
+		if name == "" {
+			continue
+		}
+		src, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil && strings.Contains(string(src), "\nfunc Fuzz") {
+			return true
+		}
+	}
+	return false
+}
+
+// output runs a command and returns its standard output. Standard error is
+// shown only if the command fails.
+func output(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).Output()
+	if err == nil {
+		return string(out), nil
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return "", fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, exit.Stderr)
+	}
+	return "", fmt.Errorf("%s: %w", name, err)
+}
