@@ -1,0 +1,144 @@
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Back-off between failing accepts.
+const (
+	acceptBackoffMin = 5 * time.Millisecond
+	acceptBackoffMax = time.Second
+)
+
+// Serve accepts connections from ln until ctx ends (its error), the group is shut down or closed (net.ErrClosed), or ln
+// fails for good (its error). It closes ln. For each connection it calls accept, on its own goroutine and before OnOpen;
+// accept returns the connection's handler or an error to close it, must not block for long, and may be called
+// concurrently when several Serves share it.
+//
+// A failure that may pass, such as running out of file descriptors, is retried with a back-off of 5 ms to 1 s, logged
+// once per episode, and costs no live connection; a connection that cannot be handed to a loop is closed and counted.
+func (g *Group) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn) (Handler, error)) error {
+	defer ln.Close()
+	if err := g.addListener(ln); err != nil {
+		return err
+	}
+	defer g.removeListener(ln)
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	backoff := time.Duration(0)
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			if backoff > 0 {
+				g.config.Logger.Info("accepting again", "listener", addrString(ln.Addr()))
+				backoff = 0
+			}
+			g.admit(nc, accept)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case g.isClosing():
+			return net.ErrClosed
+		case !passing(err):
+			return err
+		default:
+			g.count.acceptErrors.Add(1)
+			if backoff == 0 {
+				g.config.Logger.Warn("accept failed, backing off", "listener", addrString(ln.Addr()), "err", err)
+			}
+			backoff = min(max(2*backoff, acceptBackoffMin), acceptBackoffMax)
+			g.pause(ctx, backoff)
+		}
+	}
+}
+
+// admit takes one accepted connection in or closes it.
+func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) {
+	if max := g.config.MaxConns; max > 0 {
+		g.mu.Lock()
+		full := len(g.conns) >= max
+		g.mu.Unlock()
+		if full {
+			g.count.refused.Add(1)
+			nc.Close()
+			return
+		}
+	}
+	c := g.newConn(nc)
+	h, err := g.callAccept(c, accept)
+	if err != nil {
+		g.count.rejected.Add(1)
+		c.core.CloseWith(err)
+		nc.Close()
+		return
+	}
+	if err := g.enrol(nc, c, h); err == nil {
+		g.count.accepted.Add(1)
+	}
+}
+
+// callAccept contains panics of the accept function.
+func (g *Group) callAccept(c *Conn, accept func(c *Conn) (Handler, error)) (h Handler, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			g.count.panics.Add(1)
+			g.config.Logger.Error("accept function panicked", "peer", addrString(c.remote), "panic", v)
+			err = fmt.Errorf("netpoll: accept function panicked: %v", v)
+		}
+	}()
+	h, err = accept(c)
+	if h == nil && err == nil {
+		err = errors.New("netpoll: accept function returned no handler")
+	}
+	return h, err
+}
+
+// passing reports whether an accept error may go away by itself.
+func passing(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+		syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EAGAIN, syscall.EINTR,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits for d, or less if ctx ends or the group closes.
+func (g *Group) pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-g.done:
+	}
+}
+
+func (g *Group) addListener(ln net.Listener) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closing {
+		return net.ErrClosed
+	}
+	g.listeners[ln] = struct{}{}
+	return nil
+}
+
+func (g *Group) removeListener(ln net.Listener) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.listeners, ln)
+}
+
+func (g *Group) isClosing() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closing
+}
