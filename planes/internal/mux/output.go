@@ -12,13 +12,14 @@ func (s *Session) TakeOutput() []byte {
 		s.flushControl()
 	}
 	b := s.out
-	if len(b) == 0 {
-		if cap(s.out) > 16<<10 || cap(s.spare) > 16<<10 {
-			s.out, s.spare = nil, nil // an idle connection keeps no large buffer
-		}
-		return nil
+	if s.spare != nil {
+		putBuffer(s.spare) // what was lent before has been sent
+		s.spare = nil
 	}
-	s.out, s.spare = s.spare[:0], b
+	if len(b) == 0 {
+		return nil // an idle connection keeps no buffer
+	}
+	s.out, s.spare = nil, b
 	s.taken += uint64(len(b))
 	s.wakeOuts()
 	return b
@@ -118,6 +119,9 @@ func (s *Session) streamsDue() bool {
 // append encodes one frame to the output. A frame that the codec refuses is a
 // fault of this package; it ends the connection rather than the process.
 func (s *Session) append(f *muxwire.Frame) {
+	if s.out == nil {
+		s.out = getBuffer()
+	}
 	out, err := f.Append(s.out, s.sums)
 	if err != nil {
 		if s.err == nil {
