@@ -134,7 +134,7 @@ func (g *Group) Attach(nc net.Conn, h Handler) (*Conn, error) {
 }
 
 func (g *Group) newConn(nc net.Conn) *Conn {
-	c := &Conn{group: g, local: nc.LocalAddr(), remote: nc.RemoteAddr(), driver: DriverNet}
+	c := &Conn{group: g, local: ownAddr(nc.LocalAddr()), remote: ownAddr(nc.RemoteAddr()), driver: DriverNet}
 	if g.loop != nil && gnetloop.Pollable(nc) {
 		c.driver = DriverLoop
 	}
@@ -255,4 +255,21 @@ func addrString(a net.Addr) string {
 		return ""
 	}
 	return a.String()
+}
+
+// ownAddr returns a copy of address objects that a driver may change while it takes the connection over.
+func ownAddr(a net.Addr) net.Addr {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		if a != nil && a.Zone != "" {
+			own := *a
+			return &own
+		}
+	case *net.UnixAddr:
+		if a != nil {
+			own := *a
+			return &own
+		}
+	}
+	return a
 }
