@@ -1,0 +1,109 @@
+package lint_test
+
+import (
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestREADMEAndDocsCompile builds every Go block of the README and the guides.
+// A block is a whole file: what a reader pastes must work.
+func TestREADMEAndDocsCompile(t *testing.T) {
+	overlay := map[string]string{}
+	var args []string
+	tmp := t.TempDir()
+	for _, f := range trackedWith(t, ".md") {
+		if f != "README.md" && path.Dir(f) != "docs" {
+			continue
+		}
+		for _, block := range goBlocks(read(t, f)) {
+			name := "snippet" + strconv.Itoa(len(args))
+			src := filepath.Join(tmp, name+".go")
+			if err := os.WriteFile(src, []byte(block), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			abs, err := filepath.Abs(filepath.Join(root, "internal", "lint", "internal", name, "main.go"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay[abs] = src
+			args = append(args, "./internal/lint/internal/"+name)
+		}
+	}
+	if len(args) == 0 {
+		t.Fatal("no Go block found: the README must have one")
+	}
+	buildOverlay(t, filepath.Join(tmp, "overlay.json"), overlay, args)
+}
+
+// buildOverlay compiles packages that exist only in the overlay, so that nothing
+// is written into the repository.
+func buildOverlay(t *testing.T, file string, overlay map[string]string, pkgs []string) {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Dir(file) + string(filepath.Separator)
+	if _, err := run("go", append([]string{"build", "-overlay", file, "-o", out}, pkgs...)...); err != nil {
+		t.Error(err)
+	}
+}
+
+var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+
+func goBlocks(md string) []string {
+	var out []string
+	for _, m := range goBlock.FindAllStringSubmatch(md, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// TestDocsLinksResolve follows relative links, and anchors into Markdown files.
+func TestDocsLinksResolve(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	for _, f := range trackedWith(t, ".md") {
+		for _, m := range link.FindAllStringSubmatch(withoutCode(read(t, f)), -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			dest := f
+			if target != "" {
+				dest = path.Join(path.Dir(f), target)
+			}
+			if _, err := os.Stat(filepath.Join(root, dest)); err != nil {
+				t.Errorf("%s: link to %s, which does not exist", f, m[1])
+				continue
+			}
+			if anchor != "" && strings.HasSuffix(dest, ".md") && !slices.Contains(headings(read(t, dest)), anchor) {
+				t.Errorf("%s: link to %s, which has no heading #%s", f, m[1], anchor)
+			}
+		}
+	}
+}
+
+var codeFence = regexp.MustCompile("(?ms)^```.*?^```|`[^`\n]*`")
+
+func withoutCode(md string) string { return codeFence.ReplaceAllString(md, "`x`") }
+
+// headings returns the anchors that a Markdown viewer makes of the headings.
+func headings(md string) []string {
+	var out []string
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, m := range regexp.MustCompile(`(?m)^#+ +(.+?) *$`).FindAllStringSubmatch(md, -1) {
+		slug := drop.ReplaceAllString(strings.ToLower(m[1]), "")
+		out = append(out, strings.ReplaceAll(slug, " ", "-"))
+	}
+	return out
+}
