@@ -26,7 +26,7 @@ func (b *builder) build(t target) (string, error) {
 		b.built = make(map[string]string)
 	}
 	bin := filepath.Join(b.dir, strconv.Itoa(len(b.built))+".test")
-	if _, err := output("go", "test", "-c", "-fuzz", ".", "-tags", "invariants", "-o", bin, t.pkg); err != nil {
+	if _, err := output(t.module, "go", "test", "-c", "-fuzz", ".", "-tags", "invariants", "-o", bin, t.pkg); err != nil {
 		return "", fmt.Errorf("%s: %w", t.pkg, err)
 	}
 	b.built[t.pkg] = bin
@@ -41,7 +41,7 @@ type result struct {
 // fuzzOne runs one target. New inputs go to the build cache, as with go test; a
 // failing input is written below the package's testdata, and the error names it.
 func fuzzOne(t target, bin string, d time.Duration) (result, error) {
-	cache, err := output("go", "env", "GOCACHE")
+	cache, err := output(t.module, "go", "env", "GOCACHE")
 	if err != nil {
 		return result{}, err
 	}

@@ -1,4 +1,4 @@
-// Command fuzz runs every fuzz target of the root module in turn and prints, for
+// Command fuzz runs every fuzz target of every module in turn and prints, for
 // each, how many inputs it executed and how many of them were new to the
 // coverage. A target that fails, or that executes nothing, fails the run.
 //
@@ -29,17 +29,14 @@ func main() {
 	total := flag.Duration("total", 0, "time for all targets together; 0 means no cap")
 	only := flag.String("run", "", "regular expression of the targets to run")
 	flag.Parse()
-	pkgs := flag.Args()
-	if len(pkgs) == 0 {
-		pkgs = []string{"./..."}
-	}
-	if err := run(pkgs, *only, *each, *total); err != nil {
+	if err := run(flag.Args(), *only, *each, *total); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
-// run fuzzes all targets, also after one failed, and returns every failure.
+// run fuzzes all targets, also after one failed, and returns every failure. No
+// packages means all.
 func run(pkgs []string, only string, each, total time.Duration) error {
 	filter, err := regexp.Compile(only)
 	if err != nil {
@@ -94,6 +91,7 @@ func share(each, left time.Duration, n int, capped bool) time.Duration {
 
 // target is one fuzz function.
 type target struct {
+	module         string // folder to run go in
 	pkg, dir, name string
 }
 
@@ -101,10 +99,30 @@ func (t target) String() string {
 	return strings.TrimPrefix(t.pkg, "github.com/wireplane/wireplane/") + " " + t.name
 }
 
-// discover finds the packages whose tests mention a fuzz function and asks each
-// test binary for the names.
+// discover looks for the packages in the root module, or for all in all modules.
 func discover(pkgs []string, filter *regexp.Regexp) ([]target, error) {
-	out, err := output("go", append([]string{"list", "-f",
+	if len(pkgs) > 0 {
+		return discoverIn(".", pkgs, filter)
+	}
+	out, err := output(".", "internal/ci/modules.sh")
+	if err != nil {
+		return nil, err
+	}
+	var targets []target
+	for module := range strings.FieldsSeq(out) {
+		found, err := discoverIn(module, []string{"./..."}, filter)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, found...)
+	}
+	return targets, nil
+}
+
+// discoverIn finds the packages of one module whose tests have a fuzz function
+// and asks each test binary for the names.
+func discoverIn(module string, pkgs []string, filter *regexp.Regexp) ([]target, error) {
+	out, err := output(module, "go", append([]string{"list", "-f",
 		`{{.ImportPath}}|{{.Dir}}|{{join .TestGoFiles ","}},{{join .XTestGoFiles ","}}`}, pkgs...)...)
 	if err != nil {
 		return nil, err
@@ -115,13 +133,13 @@ func discover(pkgs []string, filter *regexp.Regexp) ([]target, error) {
 		if len(parts) != 3 || !mentionsFuzz(parts[1], parts[2]) {
 			continue
 		}
-		names, err := output("go", "test", "-list", "^Fuzz", parts[0])
+		names, err := output(module, "go", "test", "-list", "^Fuzz", parts[0])
 		if err != nil {
 			return nil, err
 		}
 		for name := range strings.Lines(names) {
 			if name = strings.TrimSpace(name); strings.HasPrefix(name, "Fuzz") && filter.MatchString(name) {
-				targets = append(targets, target{pkg: parts[0], dir: parts[1], name: name})
+				targets = append(targets, target{module: module, pkg: parts[0], dir: parts[1], name: name})
 			}
 		}
 	}
@@ -141,10 +159,12 @@ func mentionsFuzz(dir, files string) bool {
 	return false
 }
 
-// output runs a command and returns its standard output. Standard error is
-// shown only if the command fails.
-func output(name string, args ...string) (string, error) {
-	out, err := exec.Command(name, args...).Output()
+// output runs a command in a folder and returns its standard output. Standard
+// error is shown only if the command fails.
+func output(dir, name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
 	if err == nil {
 		return string(out), nil
 	}
