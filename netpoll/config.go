@@ -53,7 +53,7 @@ type Config struct {
 	// longer; 0 means never.
 	IdleTimeout time.Duration
 	// WriteTimeout closes a connection with [ErrWriteStalled] when bytes were waiting and the kernel took none for this
-	// long, or up to a quarter longer. It bounds the flush of CloseAfterFlush as well. 0 means 10 s; negative means
+	// long, or up to a quarter longer; on the event loop, bytes that the peer acknowledged count as well. It bounds the flush of CloseAfterFlush as well. 0 means 10 s; negative means
 	// no watchdog, and 10 s for CloseAfterFlush.
 	WriteTimeout time.Duration
 	// Logger receives one line per episode of trouble; nil discards.

@@ -76,8 +76,9 @@ func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) {
 		nc.Close()
 		return
 	}
-	if err := g.enrol(nc, c, h); err == nil {
-		g.count.accepted.Add(1)
+	g.count.accepted.Add(1) // before its handler can look
+	if err := g.enrol(nc, c, h); err != nil {
+		g.config.Logger.Debug("connection lost before its handler saw it", "peer", addrString(c.remote), "err", err)
 	}
 }
 

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Stat is a snapshot of a group's totals since New; Open alone goes down again.
 type Stat struct {
-	Accepted     uint64 // connections accepted and handed to a handler
+	Accepted     uint64 // connections accepted for a handler, those that the driver could not take included
 	Refused      uint64 // accepted connections closed at once because of MaxConns
 	Rejected     uint64 // accepted connections closed because the accept function returned an error
 	AcceptErrors uint64 // failed accepts that were retried

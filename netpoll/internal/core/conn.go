@@ -33,6 +33,9 @@ type Transport interface {
 	Arm() error
 	// Stalled is called by the watchdog when an owner has made no progress for too long.
 	Stalled()
+	// Unacked returns how many bytes the kernel took and still holds for the peer; 0 if that is not known. The flush
+	// lock is held.
+	Unacked() int
 }
 
 // Conn is the driver-independent state of one connection. It must not be copied.
@@ -53,6 +56,7 @@ type Conn struct {
 	flushMu sync.Mutex
 	out     []byte // rest of the slice being written
 	outFrom *chunk // the queue chunk out points into; nil if it is lent by the handler
+	unacked int    // what Unacked said last time the watchdog looked
 
 	tail    *chunk // unread bytes; touched by the driver's reading side only
 	tailOff int

@@ -129,6 +129,15 @@ func (t *conn) post() { _ = t.loop.Execute(context.Background(), t) }
 // Stalled implements core.Transport: an owner never blocks here, so there is nothing to interrupt.
 func (t *conn) Stalled() {}
 
+// Unacked implements core.Transport.
+func (t *conn) Unacked() int {
+	n, err := unix.IoctlGetInt(t.fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Arm implements core.Transport.
 func (t *conn) Arm() error { return t.waiter.arm(t) }
 

@@ -144,3 +144,6 @@ func (t *transport) Stalled() {
 		t.c.CloseWith(core.ErrWriteStalled)
 	}
 }
+
+// Unacked implements core.Transport: a net.Conn does not tell.
+func (t *transport) Unacked() int { return 0 }
