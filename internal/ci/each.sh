@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# each.sh CMD...: runs CMD in the folder of each module and fails if one failed,
-# after all have run.
+# each.sh CMD...: runs CMD in the folder of each module that has Go files, all of
+# them, and fails if one failed.
 set -u -o pipefail
 status=0
 for dir in $(internal/ci/modules.sh); do
+  if [ -z "$(find "$dir" -name '*.go' -print -quit)" ]; then
+    continue
+  fi
   echo "== $dir: $*"
-  (cd "$dir" && [ -n "$(find . -name '*.go' -print -quit)" ] || exit 0; cd "$dir" && "$@") || status=1
+  (cd "$dir" && "$@") || status=1
 done
 exit "$status"
