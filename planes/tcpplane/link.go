@@ -1,0 +1,249 @@
+package tcpplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+	"github.com/wireplane/wireplane/netpoll"
+	"github.com/wireplane/wireplane/planes/internal/mux"
+)
+
+// start is where this process counts time from; one second is added because 0 means "never".
+var start = time.Now().Add(-time.Second)
+
+func monotonic() time.Duration { return time.Since(start) }
+
+// side is what a client or a server does with the events of its connections.
+type side interface {
+	// opened runs once, before any event.
+	opened(l *link)
+	// events handles a batch in order. It runs under link.deliver.
+	events(l *link, w *batch)
+	// closedLink runs once, after the events of the connection's end.
+	closedLink(l *link, why *mux.ConnError)
+}
+
+// waiter is an owner of a stream that may wait for credit or room.
+type waiter interface{ writable() }
+
+// link is one connection: a mux.Session, its lock, and the netpoll.Conn that moves
+// its bytes.
+//
+// Two locks, always taken in this order: deliver is held while a batch of events
+// is made and handed out, so that events arrive in order and none is under way
+// once a caller that took deliver has reset its call; mu guards the session.
+type link struct {
+	side side
+	nc   *netpoll.Conn // set by opened
+	log  *slog.Logger
+
+	deliver sync.Mutex
+	mu      sync.Mutex
+	sess    *mux.Session
+	batch   *batch        // the one under way, for accept
+	route   []byte        // scratch of Open
+	full    chan struct{} // closed when the peer takes more calls; nil if nobody waits
+	armed   time.Duration
+	timer   *time.Timer
+
+	ready chan struct{} // closed when calls may be opened, or when the connection is gone
+	once  sync.Once
+	done  chan struct{} // closed when the connection is gone and its calls are told
+}
+
+func newLink(s side, cfg mux.Config, log *slog.Logger) *link {
+	l := &link{side: s, log: log, ready: make(chan struct{}), done: make(chan struct{})}
+	if cfg.Role == mux.Accepter {
+		cfg.Accept = l.accept
+	}
+	l.sess = mux.New(cfg, monotonic())
+	return l
+}
+
+// batch is the working memory of one round of events. Batches are shared by all
+// connections through a pool, because only as many as there are loops are in use.
+type batch struct {
+	evs     []mux.Event
+	inline  []inlineCall
+	out     []byte
+	replies []reply
+	spawned []uint32 // calls whose handlers were started in this batch
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func getBatch() *batch { return batches.Get().(*batch) }
+
+func putBatch(w *batch) {
+	clear(w.evs)
+	clear(w.inline)
+	w.evs, w.inline, w.out, w.replies, w.spawned = w.evs[:0], w.inline[:0], w.out[:0], w.replies[:0], w.spawned[:0]
+	if cap(w.out) > 1<<20 {
+		w.out = nil
+	}
+	batches.Put(w)
+}
+
+// OnOpen starts the handshake and the clock of the connection.
+func (l *link) OnOpen(c *netpoll.Conn) {
+	l.mu.Lock()
+	l.nc = c
+	l.timer = time.AfterFunc(time.Hour, l.tick)
+	l.armLocked()
+	l.mu.Unlock()
+	l.side.opened(l)
+	c.Wake()
+}
+
+// OnData gives the bytes to the session and hands out what they mean.
+func (l *link) OnData(c *netpoll.Conn, b []byte) (int, error) {
+	w := getBatch()
+	l.deliver.Lock()
+	l.mu.Lock()
+	l.batch = w
+	n, evs, err := l.sess.Receive(monotonic(), b, w.evs)
+	w.evs = evs
+	l.batch = nil
+	l.armLocked()
+	l.mu.Unlock()
+	l.side.events(l, w)
+	l.deliver.Unlock()
+	putBatch(w)
+	c.Wake() // a mark only: the flush follows this call
+	return n, err
+}
+
+// TakeOutput lends what the session has to send, and wakes those who waited for room.
+func (l *link) TakeOutput(*netpoll.Conn) []byte {
+	l.mu.Lock()
+	b := l.sess.TakeOutput()
+	if !l.sess.HasWritable() {
+		l.mu.Unlock()
+		return b
+	}
+	owners := l.sess.TakeWritable(nil)
+	l.mu.Unlock()
+	for _, o := range owners {
+		if w, ok := o.(waiter); ok {
+			w.writable()
+		}
+	}
+	return b
+}
+
+// OnClose ends every call of the connection.
+func (l *link) OnClose(_ *netpoll.Conn, err error) {
+	w := getBatch()
+	l.deliver.Lock()
+	l.mu.Lock()
+	why := l.whyLocked(err)
+	w.evs = l.sess.Abort(why, w.evs)
+	l.timer.Stop()
+	l.mu.Unlock()
+	l.side.events(l, w)
+	l.deliver.Unlock()
+	putBatch(w)
+	l.markReady()
+	l.side.closedLink(l, why)
+	close(l.done)
+}
+
+// whyLocked turns the end of a connection into a code.
+func (l *link) whyLocked(err error) *mux.ConnError {
+	if e := l.sess.Err(); e != nil {
+		return e
+	}
+	var e *mux.ConnError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, netpoll.ErrWriteStalled):
+		return &mux.ConnError{Code: muxwire.CodePeerLost, Reason: "the peer takes no bytes", Err: err}
+	case errors.Is(err, io.EOF):
+		return &mux.ConnError{Code: muxwire.CodeTransport, Origin: muxwire.OriginPeer, Reason: "the peer closed the connection", Err: err}
+	}
+	return &mux.ConnError{Code: muxwire.CodeTransport, Reason: fmt.Sprintf("connection lost: %v", err), Err: err}
+}
+
+// tick runs on a timer when the session wants to look at the clock.
+func (l *link) tick() {
+	w := getBatch()
+	l.deliver.Lock()
+	l.mu.Lock()
+	l.armed = 0
+	evs, err := l.sess.Tick(monotonic(), w.evs)
+	w.evs = evs
+	l.armLocked()
+	due := l.sess.HasOutput()
+	l.mu.Unlock()
+	l.side.events(l, w)
+	l.deliver.Unlock()
+	putBatch(w)
+	switch {
+	case err != nil:
+		l.nc.CloseAfterFlush(err)
+	case due:
+		l.nc.Wake()
+	}
+}
+
+// armLocked sets the timer if the session wants it earlier than it stands. It is
+// never set later: most deadlines are met, so moving it would be wasted work.
+func (l *link) armLocked() {
+	next := l.sess.NextTick()
+	if next == 0 || l.timer == nil || l.armed != 0 && l.armed <= next {
+		return
+	}
+	l.armed = next
+	l.timer.Reset(max(0, next-monotonic()))
+}
+
+// markReady lets callers in once both HELLOs are exchanged.
+func (l *link) markReady() { l.once.Do(func() { close(l.ready) }) }
+
+// stats returns the counters of the session.
+func (l *link) stats() mux.Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sess.Stats()
+}
+
+// wake makes the driver ask for output.
+func (l *link) wake() { l.nc.Wake() }
+
+// close flushes what is due and closes the connection with why.
+func (l *link) close(why error) { l.nc.CloseAfterFlush(why) }
+
+// waitIdle waits until no call is open on the connection, it is gone, or ctx ends.
+func (l *link) waitIdle(ctx context.Context) error {
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		l.mu.Lock()
+		idle := l.sess.Streams() == 0 && !l.sess.HasOutput()
+		l.mu.Unlock()
+		if idle {
+			return nil
+		}
+		select {
+		case <-l.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+		}
+	}
+}
+
+// closeWhenIdle closes a connection that takes no new calls, once its last call is over.
+func (l *link) closeWhenIdle() {
+	if l.waitIdle(context.Background()) == nil {
+		l.close(errDraining)
+	}
+}

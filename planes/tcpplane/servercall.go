@@ -1,0 +1,332 @@
+package tcpplane
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/wireplane/wireplane/codec/muxwire"
+	"github.com/wireplane/wireplane/planes"
+	"github.com/wireplane/wireplane/planes/internal/mux"
+	"github.com/wireplane/wireplane/pool/buf"
+)
+
+// inlineCall is a call that is answered within its batch.
+type inlineCall struct {
+	req   planes.Request
+	route *route
+}
+
+// reply is what an inline handler said: a part of batch.out, or an error.
+type reply struct {
+	id       uint32
+	from, to int
+	err      error
+}
+
+// serverCall is a call with a handler in a goroutine of its own, or one whose
+// request arrives in pieces. It is never reused, because its context may outlive it.
+type serverCall struct {
+	callContext
+	srv     *Server
+	l       *link
+	id      uint32
+	route   *route
+	req     planes.Request
+	payload *buf.Buffer
+	wake    chan struct{} // one token: Send may make progress
+}
+
+// accept decides on a call of the peer. It runs inside Session.Receive.
+func (l *link) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, string) {
+	s := l.side.(*Server)
+	r := s.routes.get(o.Route)
+	if r == nil {
+		return nil, planes.CodeNotFound, fmt.Sprintf("no route %.64q", o.Route)
+	}
+	if r.inline != nil && int(total) == len(o.Payload) {
+		w := l.batch
+		w.inline = append(w.inline, inlineCall{route: r})
+		c := &w.inline[len(w.inline)-1]
+		fillRequest(&c.req, r, o)
+		return c, planes.CodeOK, ""
+	}
+	c := &serverCall{srv: s, l: l, id: id, route: r}
+	c.base = s.base
+	fillRequest(&c.req, r, o)
+	if o.HasDeadline {
+		c.deadline = time.Now().Add(c.req.Timeout)
+	}
+	if r.stream != nil {
+		c.wake = make(chan struct{}, 1)
+	}
+	return c, planes.CodeOK, ""
+}
+
+// fillRequest copies what OPEN says about the call, all but the payload.
+func fillRequest(req *planes.Request, r *route, o *muxwire.Open) {
+	req.Route = r.name
+	if o.HasDeadline {
+		req.Timeout = time.Duration(o.Deadline) * time.Millisecond
+	}
+	if o.HasTrace {
+		req.Trace = planes.TraceContext{TraceID: o.Trace.ID, SpanID: o.Trace.Span, Flags: o.Trace.Sampled}
+	}
+	if o.HasState {
+		req.TraceState = string(o.State)
+	}
+	if o.HasCall {
+		req.CallID = o.Call
+	}
+	if o.HasHeaders {
+		req.Headers = make([]planes.Header, len(o.Headers))
+		for i, h := range o.Headers {
+			req.Headers[i] = planes.Header{Name: string(h.Name), Value: string(h.Value)}
+		}
+	}
+}
+
+// replyBytes is how much of inline answers gathers before they go to the session.
+const replyBytes = 256 << 10
+
+// events hands the events of a connection to its calls.
+func (s *Server) events(l *link, w *batch) {
+	for i := range w.evs {
+		ev := &w.evs[i]
+		switch ev.Kind { //nolint:exhaustive // the others are a caller's
+		case mux.EvRequest:
+			s.request(l, w, ev)
+		case mux.EvCancel:
+			if c, ok := ev.Owner.(*serverCall); ok {
+				c.end(ended(ev, "handle", c.route.name, ""))
+			}
+		case mux.EvWritable:
+			if c, ok := ev.Owner.(*serverCall); ok {
+				c.writable()
+			}
+		case mux.EvStop:
+			if c, ok := ev.Owner.(*serverCall); ok {
+				c.end(ended(ev, "handle", c.route.name, ""))
+			}
+		case mux.EvReady:
+			l.markReady()
+		}
+	}
+	l.sendReplies(w)
+	if len(w.spawned) == 0 {
+		return
+	}
+	// Quick handlers answer now, and share the flush that follows this batch. The
+	// callers of those that take longer are told that they run.
+	runtime.Gosched()
+	l.mu.Lock()
+	for _, id := range w.spawned {
+		l.sess.Started(id)
+	}
+	l.mu.Unlock()
+}
+
+// request starts the handler of a call whose request is complete.
+func (s *Server) request(l *link, w *batch, ev *mux.Event) {
+	switch c := ev.Owner.(type) {
+	case *inlineCall:
+		c.req.Payload = ev.Data
+		l.answer(w, ev.ID, c.route, &c.req)
+	case *serverCall:
+		if c.route.inline != nil {
+			c.req.Payload = ev.Data
+			l.answer(w, ev.ID, c.route, &c.req)
+			return
+		}
+		c.payload = buf.Get(len(ev.Data))
+		c.payload.Append(ev.Data)
+		c.req.Payload = c.payload.Bytes()
+		run, place, ok := s.gate.enter(c)
+		switch {
+		case run:
+			w.spawned = append(w.spawned, ev.ID)
+			go c.run()
+		case ok:
+			l.mu.Lock()
+			l.sess.Accept(c.id, uint32(place))
+			l.mu.Unlock()
+		default:
+			l.mu.Lock()
+			l.sess.Refuse(c.id, planes.CodeOverloaded, s.cfg.RetryAfter, uint32(place), "all handlers are busy and the queue is full")
+			l.mu.Unlock()
+			c.payload.Release()
+		}
+	}
+}
+
+// answer runs an inline handler.
+func (l *link) answer(w *batch, id uint32, r *route, req *planes.Request) {
+	from := len(w.out)
+	out, err := runInline(r, req, w.out)
+	if err == nil && len(out) < from {
+		err = planes.Errorf(planes.CodeInternal, "the handler returned a slice that does not extend dst")
+	}
+	if err != nil {
+		out = w.out
+	}
+	w.out = out
+	w.replies = append(w.replies, reply{id: id, from: from, to: len(out), err: err})
+	if len(out) >= replyBytes {
+		l.sendReplies(w)
+	}
+}
+
+func runInline(r *route, req *planes.Request, dst []byte) (_ []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return r.inline(req, dst)
+}
+
+// panicked makes the error of a handler that panicked. The caller learns that it
+// did, not why; the stack is for the log of this side.
+func panicked(v any) error {
+	return &planes.Error{Code: planes.CodeInternal, Phase: planes.PhaseStarted, Op: "handle", Reason: "the handler panicked",
+		Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+}
+
+// sendReplies gives the answers of inline handlers to the session.
+func (l *link) sendReplies(w *batch) {
+	if len(w.replies) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for i := range w.replies {
+		r := &w.replies[i]
+		if r.err != nil {
+			code, origin, why := verdict(r.err)
+			l.sess.Fail(r.id, code, origin, why)
+			continue
+		}
+		l.sess.End(r.id, w.out[r.from:r.to], true)
+	}
+	l.mu.Unlock()
+	for i := range w.replies {
+		if err := w.replies[i].err; err != nil && planes.CodeOf(err) == planes.CodeInternal {
+			l.log.Error("handler failed", "err", err, "cause", cause(err))
+		}
+	}
+	clear(w.replies)
+	w.replies, w.out = w.replies[:0], w.out[:0]
+}
+
+// run runs the handler, and then the calls that waited for its place.
+func (c *serverCall) run() { //nolint:contextcheck // c is its own context
+	c.serve()
+	for c = c.srv.gate.leave(); c != nil; c = c.srv.gate.leave() {
+		c.l.mu.Lock()
+		c.l.sess.Started(c.id)
+		c.l.mu.Unlock()
+		c.l.wake()
+		c.serve()
+	}
+}
+
+func (c *serverCall) serve() {
+	defer c.payload.Release()
+	if c.why() != nil { // cancelled while it waited
+		c.finish(nil, false, c.why())
+		return
+	}
+	if c.route.unary != nil {
+		dst := buf.Get(512)
+		out, err := c.runUnary(dst.Bytes())
+		c.finish(out, true, err)
+		dst.Release()
+		return
+	}
+	c.finish(nil, false, c.runStream())
+}
+
+func (c *serverCall) runUnary(dst []byte) (_ []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return c.route.unary(c, &c.req, dst)
+}
+
+func (c *serverCall) runStream() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return c.route.stream.ServeCall(c, &c.req, c)
+}
+
+// finish ends the call on the wire and frees its slot.
+func (c *serverCall) finish(item []byte, has bool, err error) {
+	c.l.mu.Lock()
+	if err != nil {
+		code, origin, why := verdict(err)
+		c.l.sess.Fail(c.id, code, origin, why)
+	} else {
+		c.l.sess.End(c.id, item, has)
+	}
+	c.l.mu.Unlock()
+	c.l.wake()
+	if err != nil && planes.CodeOf(err) == planes.CodeInternal {
+		c.l.log.Error("handler failed", "route", c.route.name, "err", err, "cause", cause(err))
+	}
+	c.end(&planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "handle", Route: c.route.name, Reason: "the handler has returned"})
+}
+
+// cause returns what lies behind a *planes.Error, for the log.
+func cause(err error) any {
+	if e, ok := err.(*planes.Error); ok && e.Err != nil { //nolint:errorlint // made by panicked
+		return e.Err.Error()
+	}
+	return ""
+}
+
+// Send sends one item; see planes.ResponseWriter.
+func (c *serverCall) Send(item []byte) error {
+	off := 0
+	for {
+		c.l.mu.Lock()
+		n, done, err := c.l.sess.Send(c.id, item, off)
+		c.l.mu.Unlock()
+		if n > off || done {
+			c.l.wake()
+		}
+		switch {
+		case err != nil:
+			if why := c.why(); why != nil {
+				return why
+			}
+			return refusedSend(err, c.route.name)
+		case done:
+			return nil
+		}
+		off = n
+		select {
+		case <-c.wake:
+		case <-c.Done():
+			return c.why()
+		}
+	}
+}
+
+func refusedSend(err error, route string) error {
+	e := refused(err, "send", route, "")
+	e.Phase = planes.PhaseStarted
+	return e
+}
+
+// writable lets a Send that waits try again.
+func (c *serverCall) writable() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
