@@ -115,7 +115,7 @@ type Func uint8
 // The functions.
 const (
 	FuncInvalid Func = iota
-	FuncSize         // size(x): bytes on the wire; x is this, a field, or a..b. Fields with a prefix count without it.
+	FuncSize         // size(x): bytes on the wire, a length prefix included; x is this, a field, or a..b
 	FuncCount        // count(x): elements of a repetition
 	FuncCRC32C       // CRC-32, Castagnoli
 	FuncCRC32        // CRC-32, IEEE

@@ -1,0 +1,385 @@
+package spec
+
+import "math/big"
+
+// structState is what the checker remembers of a struct while it is worked on.
+type structState struct {
+	done bool
+	cons []constraint
+	env  *env
+	at   int  // fields below this index have been read
+	open bool // ends with [..], so that it needs a region around it
+	// uses are the extents whose size is computed from fields.
+	uses []extentUse
+}
+
+// extentUse is one sized extent: of a field, or of an arm of its match.
+type extentUse struct {
+	field *Field
+	x     *Extent
+	m     measure // what the extent counts
+}
+
+// checkStruct checks one struct, and the structs that it holds before it.
+func (c *checker) checkStruct(s *Struct) {
+	if st := c.state[s]; st != nil {
+		if !st.done {
+			c.recursion(s)
+		}
+		return
+	}
+	const deepest = 64
+	if len(c.stack) >= deepest {
+		c.rep.errorf(s.NameSpan, "messages nest more than %d deep here", deepest)
+		return
+	}
+	st := &structState{env: newEnv()}
+	c.state[s] = st
+	c.stack = append(c.stack, s)
+	errs := len(c.rep.errs)
+	c.flatten(s)
+	if !c.tooMany(s.NameSpan, len(s.Fields)) {
+		c.checkParams(s)
+		c.resolveTypes(s)
+		c.resolveMembers(s)
+		c.layout(s)
+		if len(c.rep.errs) == errs { // what follows needs a sound layout
+			c.checkDerived(s)
+			c.checkPresence(s)
+		}
+		if len(c.rep.errs) == errs {
+			c.checkVanish(s)
+			c.checkInverse(s)
+			c.checkChecksums(s)
+			c.bounds(s)
+		}
+		if s.Frame && len(c.rep.errs) == errs {
+			c.checkFrame(s)
+		}
+	}
+	c.stack = c.stack[:len(c.stack)-1]
+	st.done = true
+}
+
+// recursion reports a struct that contains itself.
+func (c *checker) recursion(s *Struct) {
+	path := ""
+	for i, t := range c.stack {
+		if t == s {
+			for _, u := range c.stack[i:] {
+				path += u.Name + " -> "
+			}
+			break
+		}
+	}
+	c.rep.errorf(s.NameSpan, "%s contains itself: %s%s", quote(s.Name), path, s.Name).
+		note(Span{}, "a message of this language has a largest depth, so that decoding it is bounded").
+		fix("carry the inner message as `bytes` and decode it on its own")
+}
+
+// flatten lists the fields of a struct and reports duplicate names.
+func (c *checker) flatten(s *Struct) {
+	seen := make(map[string]Span)
+	for _, p := range s.Params {
+		if old, ok := seen[goKey(p.Name)]; ok {
+			c.rep.errorf(p.NameSpan, "there are two parameters %s", quote(p.Name)).note(old, "the first is here")
+		}
+		seen[goKey(p.Name)] = p.NameSpan
+	}
+	add := func(f *Field) {
+		f.Parent, f.Index, f.Offset = s, len(s.Fields), -1
+		s.Fields = append(s.Fields, f)
+		if f.Name == "_" {
+			return
+		}
+		if old, ok := seen[goKey(f.Name)]; ok {
+			c.rep.errorf(f.NameSpan, "the name %s is taken", quote(f.Name)).note(old, "it is declared here")
+			return
+		}
+		seen[goKey(f.Name)] = f.NameSpan
+	}
+	s.Fields = nil
+	for _, m := range s.Members {
+		switch m := m.(type) {
+		case *Field:
+			add(m)
+		case *BitGroup:
+			for _, f := range m.Fields {
+				add(f)
+			}
+		}
+	}
+}
+
+func (c *checker) checkParams(s *Struct) {
+	for _, p := range s.Params {
+		c.resolveType(p.Type, &scope{}, nil)
+		in := typeInfo(p.Type)
+		switch in.Kind {
+		case ValueInvalid:
+			continue
+		case ValueData, ValueFloat:
+			c.rep.errorf(p.Type.Pos(), "a parameter is an integer, a bool, an enum or flags")
+			continue
+		}
+		if p.Default == nil {
+			continue
+		}
+		en, _ := in.Named.(*Enum)
+		c.resolveAs(p.Default, &scope{}, en)
+		c.assignable(p.Default, p.Type, newEnv(), "parameter "+quote(p.Name))
+		if d := p.Default.Info(); d.Kind != ValueInvalid && d.Const == nil {
+			c.rep.errorf(p.Default.Pos(), "the default of a parameter must be constant")
+		}
+	}
+}
+
+// assignable reports whether e is a value that t can hold.
+func (c *checker) assignable(e Expr, t Type, env *env, what string) bool {
+	in, want := e.Info(), typeInfo(t)
+	if in.Kind == ValueInvalid || want.Kind == ValueInvalid {
+		return false
+	}
+	if in.Kind == ValueInt && want.Kind == ValueFlags && in.Const != nil && in.Const.Sign() == 0 {
+		return true
+	}
+	if in.Kind != want.Kind || in.Named != want.Named {
+		c.rep.errorf(e.Pos(), "%s needs %s, this is %s", what, kindName(&want), kindName(in))
+		return false
+	}
+	r := c.ranges(e, env)
+	hold, ok := typeRange(t)
+	if !ok || r.within(hold) {
+		return true
+	}
+	err := c.rep.errorf(e.Pos(), "this is in %s..%s and does not fit %s, which holds %s..%s", r.lo, r.hi, what, hold.lo, hold.hi)
+	if r.lo.Sign() >= 0 && calls(e, Func.IsChecksum) {
+		err.fix("keep the low bits: `%s & 0x%x`", ExprString(e), hold.hi)
+	}
+	return false
+}
+
+// resolveTypes resolves the names of all types of a struct.
+func (c *checker) resolveTypes(s *Struct) {
+	for _, f := range s.Fields {
+		c.resolveType(f.Type, &scope{s: s, upto: f.Index, cond: f.If}, f)
+	}
+}
+
+// resolveType resolves the type names in t; field is nil for a parameter.
+func (c *checker) resolveType(t Type, sc *scope, field *Field) {
+	switch t := t.(type) {
+	case *NamedType:
+		c.resolveNamed(t)
+	case *ArrayType:
+		c.resolveType(t.Elem, sc, field)
+	case *RegionType:
+		c.resolveType(t.Of, sc, field)
+	case *MatchType:
+		for _, a := range t.Arms {
+			if a.Type != nil {
+				c.resolveType(a.Type, sc, field)
+			}
+		}
+	}
+}
+
+func (c *checker) resolveNamed(t *NamedType) {
+	d := c.file.scope[t.Name]
+	switch d := d.(type) {
+	case *Enum, *Flags:
+		t.Ref = d
+		if len(t.Args) > 0 {
+			c.rep.errorf(t.Span, "%s takes no parameters", quote(t.Name))
+		}
+	case *Struct:
+		t.Ref = d
+	case nil:
+		names := c.declNames(isType)
+		names = append(names, "bytes", "text", "bool", "u8", "u16", "u32", "u64")
+		if alias, ok := foreignTypes[t.Name]; ok {
+			c.rep.errorf(t.NameSpan, "there is no type %s", quote(t.Name)).fix("write `%s`", alias)
+			return
+		}
+		c.unknown(t.NameSpan, "type", t.Name, names)
+	default:
+		c.rep.errorf(t.NameSpan, "%s is no type", quote(t.Name)).note(nameSpan(d), "it is declared here")
+	}
+}
+
+func isType(d Decl) bool {
+	switch d.(type) {
+	case *Enum, *Flags, *Struct:
+		return true
+	}
+	return false
+}
+
+// foreignTypes are what other languages call our types.
+var foreignTypes = map[string]string{
+	"uint8": "u8", "uint16": "u16", "uint32": "u32", "uint64": "u64", "byte": "u8", "char": "u8",
+	"int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "int": "i32", "uint": "u32",
+	"float": "f32", "float32": "f32", "double": "f64", "float64": "f64", "boolean": "bool",
+	"string": "text<u16 max 1024>", "str": "text<u16 max 1024>",
+}
+
+// resolveMembers resolves the expressions of all members, in wire order.
+func (c *checker) resolveMembers(s *Struct) {
+	next := 0 // fields declared before the member
+	for _, m := range s.Members {
+		switch m := m.(type) {
+		case *Field:
+			c.resolveClauses(s, m)
+			next++
+		case *BitGroup:
+			for _, f := range m.Fields {
+				c.resolveClauses(s, f)
+			}
+			next += len(m.Fields)
+		case *Assert:
+			c.resolveAssert(s, m, next)
+		}
+	}
+}
+
+func (c *checker) resolveAssert(s *Struct, a *Assert, next int) {
+	c.resolve(a.Expr, &scope{s: s, upto: next})
+	if !c.wantBool(a.Expr) {
+		return
+	}
+	a.Limit = a.Expr.Info().Limit
+	a.Fields = namedFields(a.Expr, s)
+	upto := 0
+	for _, f := range a.Fields {
+		upto = max(upto, f.Index+1)
+	}
+	st := c.state[s]
+	st.cons = append(st.cons, c.constraints(a.Expr, upto)...)
+}
+
+// namedFields are the fields that e names, in wire order.
+func namedFields(e Expr, s *Struct) []*Field {
+	used := make(map[*Field]bool)
+	walk(e, func(x Expr) {
+		switch x := x.(type) {
+		case *Ident:
+			if f, ok := x.Ref.(*Field); ok {
+				used[f] = true
+			}
+		case *This:
+			used[x.Field] = true
+		}
+	})
+	var out []*Field
+	for _, f := range s.Fields {
+		if used[f] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// resolveClauses resolves the expressions of one field, those of its type
+// included, and collects the constraints on it.
+func (c *checker) resolveClauses(s *Struct, f *Field) {
+	before := &scope{s: s, upto: f.Index}
+	if f.If != nil {
+		c.resolve(f.If, before)
+		c.wantBool(f.If)
+	}
+	before.cond = f.If
+	c.typeExprs(f.Type, before)
+	after := &scope{s: s, upto: f.Index + 1, this: f, cond: f.If}
+	st := c.state[s]
+	for _, w := range f.Where {
+		c.resolve(w, after)
+		if c.wantBool(w) {
+			st.cons = append(st.cons, c.constraints(w, f.Index+1)...)
+		}
+	}
+	for _, in := range f.In {
+		c.resolve(in, after)
+		if in.Info().Kind == ValueBool {
+			st.cons = append(st.cons, c.constraints(in, f.Index+1)...)
+		}
+	}
+	if f.Derived != nil {
+		in := typeInfo(f.Type)
+		en, _ := in.Named.(*Enum)
+		sc := &scope{s: s, upto: f.Index, derived: true, cond: f.If}
+		c.resolveAs(f.Derived, sc, en)
+		if f.Absent != nil {
+			c.resolveAs(f.Absent, &scope{}, en)
+			c.wantConst(f.Absent, "the value behind `or`")
+		}
+	}
+	if f.Default != nil {
+		en, _ := typeInfo(f.Type).Named.(*Enum)
+		c.resolveAs(f.Default, &scope{}, en)
+	}
+}
+
+// typeExprs resolves the expressions inside a type.
+func (c *checker) typeExprs(t Type, sc *scope) {
+	switch t := t.(type) {
+	case *NamedType:
+		c.argExprs(t, sc)
+	case *BytesType:
+		c.extentExprs(t.Extent, sc)
+	case *ArrayType:
+		c.extentExprs(t.Extent, sc)
+		c.typeExprs(t.Elem, sc)
+	case *RegionType:
+		c.extentExprs(t.Extent, sc)
+		c.typeExprs(t.Of, sc)
+	case *MatchType:
+		c.resolve(t.Subject, sc)
+		for _, a := range t.Arms {
+			if a.Type != nil {
+				c.typeExprs(a.Type, sc)
+			}
+		}
+	}
+}
+
+func (c *checker) argExprs(t *NamedType, sc *scope) {
+	s, ok := t.Ref.(*Struct)
+	if !ok {
+		return
+	}
+	for i, a := range t.Args {
+		var en *Enum
+		if i < len(s.Params) {
+			if n, ok := s.Params[i].Type.(*NamedType); ok {
+				en, _ = c.file.scope[n.Name].(*Enum)
+			}
+		}
+		c.resolveAs(a, sc, en)
+	}
+	least := len(s.Params)
+	for least > 0 && s.Params[least-1].Default != nil {
+		least--
+	}
+	if n := len(t.Args); n < least || n > len(s.Params) {
+		c.rep.errorf(t.Span, "%s takes %s, not %d", quote(s.Name), plural(len(s.Params), "parameter"), n).note(s.NameSpan, "it is declared here")
+	}
+}
+
+func (c *checker) extentExprs(x *Extent, sc *scope) {
+	if x.Size != nil {
+		c.resolve(x.Size, sc)
+		c.wantInt(x.Size)
+	}
+	for _, e := range []Expr{x.Min, x.Max} {
+		if e == nil {
+			continue
+		}
+		c.resolve(e, &scope{s: &Struct{}})
+		if c.wantInt(e) {
+			c.ranges(e, newEnv())
+		}
+	}
+}
+
+// bigUint is v as a big integer.
+func bigUint(v uint64) *big.Int { return new(big.Int).SetUint64(v) }
