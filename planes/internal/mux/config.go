@@ -34,12 +34,15 @@ const (
 	FragmentBytes = 64 << 10
 	// retireIDs is the share of the id space after which a connection takes no new calls.
 	retireIDs = 3 << 29
-	// maxText is the longest reason that travels.
-	maxText = 255
+	// maxText is the longest reason that travels in most frames, maxEndText in END.
+	maxText, maxEndText = 255, 1024
+	// itemCost is what a queued item costs beside its bytes; item credit beyond the
+	// first is charged to the memory budget at this rate.
+	itemCost = 32
 )
 
-// Config sets a Session's role and limits. Zero fields take the defaults of
-// withDefaults; sizes are bytes.
+// Config sets a Session's role and limits. Zero fields take the default that is
+// named, values outside what HELLO can carry the nearest that it can; sizes are bytes.
 type Config struct {
 	Role Role
 	// Accept decides on each call that the peer opens. It runs inside Receive, so
@@ -50,14 +53,14 @@ type Config struct {
 
 	MaxBody      int   // largest frame body taken; default 128 KiB, 16 KiB to 1 MiB
 	MaxMessage   int   // largest item or request taken; default 16 MiB
-	MaxStreams   int   // calls that the peer may have open; default 4096
+	MaxStreams   int   // calls that the peer may have open; default 4096, at most 1 Mi
 	MemoryBudget int   // bytes of credit granted to the peer, and of responses that wait; default 64 MiB
-	WindowBytes  int   // first credit of a stream; default MemoryBudget/MaxStreams within 4 KiB..64 KiB
+	WindowBytes  int   // first credit of a stream; default MemoryBudget/MaxStreams within 4 KiB..64 KiB, at least 1 KiB
 	WindowItems  int   // first item credit of a stream; default 256
 	MaxWindow    int   // largest credit of one stream; default 1 MiB
 	OutputHigh   int   // queued output above which Send waits; default 256 KiB
 	OutputHard   int   // queued output at which the peer is given up; default 4 MiB
-	MaxLate      int64 // frames taken for closed streams beyond what their credit explains; default 65536
+	MaxLate      int64 // frames taken for closed streams beyond what their credit explains; default 1 Mi
 
 	HelloTimeout time.Duration // preface and HELLO must be in by then; default 10 s
 	FrameTimeout time.Duration // an incomplete frame must be completed by then; default 10 s
@@ -80,16 +83,22 @@ func def[T int | int64 | time.Duration](v *T, d T) {
 
 func (c Config) withDefaults() Config {
 	def(&c.MaxBody, 128<<10)
+	c.MaxBody = min(max(c.MaxBody, 16<<10), 1<<20)
 	def(&c.MaxMessage, 16<<20)
+	c.MaxMessage = min(max(c.MaxMessage, 16<<10), 1<<30)
 	def(&c.MaxStreams, 4096)
+	c.MaxStreams = min(max(c.MaxStreams, 1), 1<<20)
 	def(&c.MemoryBudget, 64<<20)
+	c.MemoryBudget = max(c.MemoryBudget, 1<<10)
 	def(&c.WindowBytes, min(max(c.MemoryBudget/c.MaxStreams, 4<<10), 64<<10))
+	c.WindowBytes = min(max(c.WindowBytes, 1<<10), c.MemoryBudget, 1<<30)
 	def(&c.WindowItems, 256)
+	c.WindowItems = min(max(c.WindowItems, 1), 1<<20)
 	def(&c.MaxWindow, 1<<20)
-	c.MaxWindow = max(c.MaxWindow, c.WindowBytes)
+	c.MaxWindow = min(max(c.MaxWindow, c.WindowBytes), 1<<30)
 	def(&c.OutputHigh, 256<<10)
 	def(&c.OutputHard, 4<<20)
-	def(&c.MaxLate, 65536)
+	def(&c.MaxLate, 1<<20)
 	def(&c.HelloTimeout, 10*time.Second)
 	def(&c.FrameTimeout, 10*time.Second)
 	def(&c.ProbeLive, 3*time.Second)

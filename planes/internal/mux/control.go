@@ -30,7 +30,7 @@ func (s *Session) onPing(now time.Duration, f *muxwire.Frame) error {
 func (s *Session) Drain(left time.Duration, why string) {
 	if s.err == nil && !s.drained {
 		s.drained = true
-		s.appendNotice(muxwire.FrameTypeDrain, uint32(min(left.Milliseconds(), 1<<31)), muxwire.CodeDraining, why)
+		s.appendNotice(muxwire.FrameTypeDrain, uint32(min(max(left.Milliseconds(), 0), 1<<31)), muxwire.CodeDraining, why)
 	}
 }
 
@@ -46,25 +46,56 @@ func (s *Session) GoAway(why string) {
 // Closing reports whether either side has said that it takes no new calls.
 func (s *Session) Closing() bool { return s.localGoAway || s.peerGoAway || s.err != nil }
 
-// onGoAway ends the calls of ours that the peer did not take: they have not
-// started, so they may be sent elsewhere ([mux-goaway-1]).
-func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) []Event {
+// onDrain passes the peer's notice on. Its sender needs one; more are counted.
+func (s *Session) onDrain(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	n := &f.Body.Notice
+	evs = append(evs, Event{Kind: EvDrain, Arg: f.Arg, Code: n.Code, Data: n.Why})
+	if s.peerDrained {
+		return evs, s.unexplained(f)
+	}
+	s.peerDrained = true
+	return evs, nil
+}
+
+// onGoAway ends the calls of ours that the peer did not take: they have not
+// started, so they may be sent elsewhere ([mux-goaway-1]). A code other than
+// DRAINING says that the peer has given the connection up ([mux-goaway-2]).
+func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) ([]Event, error) {
+	n := &f.Body.Notice
+	again := s.peerGoAway
 	s.peerGoAway = true
 	evs = append(evs, Event{Kind: EvGoAway, Code: n.Code, Data: n.Why})
-	for again := true; again; {
-		again = false
-		for _, st := range s.streams.slots {
-			if st != nil && st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
-				st.phase = muxwire.PhaseNotStarted
-				evs = append(evs, s.ended(st, n.Code, muxwire.OriginPeer, n.Why))
-				s.remove(st) // moves entries, so look again from the start
-				again = true
-				break
-			}
+	var lost []*stream
+	for _, st := range s.streams.slots {
+		if st != nil && st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
+			lost = append(lost, st)
 		}
 	}
-	return evs
+	for _, st := range lost {
+		st.phase = muxwire.PhaseNotStarted
+		evs = append(evs, s.ended(st, n.Code, muxwire.OriginPeer, n.Why))
+		s.remove(st)
+	}
+	switch {
+	case n.Code != muxwire.CodeDraining && n.Code != muxwire.CodeOk:
+		return evs, s.fail(n.Code, muxwire.OriginPeer, string(n.Why), nil)
+	case again:
+		return evs, s.unexplained(f)
+	}
+	if s.wantOpen {
+		s.wantOpen = false
+		evs = append(evs, Event{Kind: EvCanOpen}) // those who wait learn that they wait in vain
+	}
+	return evs, nil
+}
+
+// onPong takes an answer. One for which there was no PING is counted.
+func (s *Session) onPong(f *muxwire.Frame) error {
+	if s.pongsDue == 0 {
+		return s.unexplained(f)
+	}
+	s.pongsDue--
+	return nil
 }
 
 // onEarlyGoAway is the peer's word that it does not understand this side at all.

@@ -17,12 +17,12 @@ func (s *Session) over() error {
 var errOver = &Refusal{Code: muxwire.CodeCancelled, Reason: "the call is over"}
 
 // Send sends an item on a stream that the peer opened; off bytes of it have gone
-// in earlier calls. It returns how many have gone now, and whether the item is
-// complete. If it is not, EvWritable or TakeWritable tells when to go on. The item
+// in earlier calls. It returns how many have gone now, all told, and whether the item
+// is complete. If it is not, EvWritable or TakeWritable tells when to go on. The item
 // is copied.
 func (s *Session) Send(id uint32, item []byte, off int) (n int, done bool, err error) {
 	st := s.streams.get(id)
-	if st == nil || st.is(cancelled) || s.err != nil {
+	if st == nil || st.is(cancelled|local) || s.err != nil {
 		return off, false, s.over()
 	}
 	if len(item) > s.peer.MaxMessage {
@@ -66,7 +66,8 @@ func (s *Session) sendPieces(st *stream, item []byte, off int) int {
 			s.waitOut(st)
 			return off
 		}
-		f := muxwire.Frame{Type: muxwire.FrameTypeData, Class: st.class, Stream: st.id, Arg: st.sentItems}
+		f := s.frame(muxwire.FrameTypeData, st.id, st.sentItems)
+		f.Class = st.class
 		if st.is(finPending) {
 			f.Arg = 0 // the request message is item 0, begun by OPEN
 		}
@@ -74,7 +75,8 @@ func (s *Session) sendPieces(st *stream, item []byte, off int) int {
 			f.Flags = muxwire.FrameFlagsMore
 		}
 		f.Body.Bytes = item[off : off+piece]
-		s.append(&f)
+		s.append(f)
+		f.Body.Bytes = nil
 		st.sentBytes += uint64(piece)
 		off += piece
 		if last {
@@ -101,21 +103,24 @@ func (s *Session) onData(st *stream, f *muxwire.Frame, evs []Event) ([]Event, er
 	if f.Arg != st.recvItems {
 		return evs, s.illegal(f, fmt.Sprintf("item %d where %d was due", f.Arg, st.recvItems))
 	}
-	if st.recvItems >= st.recvItemLimit {
+	if st.recvItems == st.recvItemLimit {
 		return evs, s.illegal(f, "beyond its credit in items")
 	}
 	st.phase = muxwire.PhaseStarted
+	if len(st.partial)+len(b) > s.cfg.MaxMessage {
+		return s.resetFor(st, muxwire.CodeTooLarge, fmt.Sprintf("an item above %d bytes", s.cfg.MaxMessage), evs), nil
+	}
 	more := f.Flags&muxwire.FrameFlagsMore != 0
 	if more || len(st.partial) > 0 {
-		if len(st.partial)+len(b) > s.cfg.MaxMessage {
-			return s.resetFor(st, muxwire.CodeTooLarge, fmt.Sprintf("an item above %d bytes", s.cfg.MaxMessage), evs), nil
-		}
 		if more && len(b) == 0 {
 			return evs, s.illegal(f, "an empty piece")
 		}
 		st.partial = append(st.partial, b...)
 		if more {
-			return evs, s.assemblingOr(st, &evs)
+			if !s.assembling(st) {
+				evs = s.resetFor(st, muxwire.CodeOverloaded, "the memory budget of the connection is used up", evs)
+			}
+			return evs, nil
 		}
 		b = st.partial
 		st.partial = nil // handed over
@@ -132,6 +137,8 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 	switch size := uint64(len(st.partial) + len(b)); {
 	case st.is(requestDone):
 		return evs, s.illegal(f, "the request message is complete")
+	case f.Arg != 0:
+		return evs, s.illegal(f, "the request message is item 0")
 	case more && len(b) == 0:
 		return evs, s.illegal(f, "an empty piece")
 	case size > uint64(st.total), !more && size != uint64(st.total):
@@ -139,7 +146,6 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 	}
 	st.partial = append(st.partial, b...)
 	if more {
-		s.assembling(st)
 		return evs, nil
 	}
 	msg := st.partial
@@ -148,38 +154,39 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 }
 
 // assembling grants credit for the rest of an item that arrives in pieces, so that
-// an item may be larger than the window. The pieces stay charged to the budget.
+// an item may be larger than the window. The pieces stay charged to the budget. It
+// reports false if the item cannot be completed within the budget.
 func (s *Session) assembling(st *stream) bool {
 	if st.recvLimit-st.recvBytes >= uint64(st.window)/2 {
 		return true
 	}
-	grant := st.recvBytes + uint64(st.window) - st.recvLimit
-	if s.committed+int64(grant) > int64(s.cfg.MemoryBudget) {
-		return st.recvLimit > st.recvBytes
+	limit := st.recvBytes + uint64(st.window)
+	if need := limit - st.consumed + st.itemReserve(s); need > st.reserved {
+		if !s.fits(need - st.reserved) {
+			return st.recvLimit > st.recvBytes
+		}
+		s.reserve(st, need)
 	}
-	st.recvLimit += grant
-	s.committed += int64(grant)
+	st.recvLimit = limit
 	s.dueCredit(st)
 	return true
 }
 
-// assemblingOr resets a stream whose item cannot be completed within the budget.
-func (s *Session) assemblingOr(st *stream, evs *[]Event) error {
-	if !s.assembling(st) {
-		*evs = s.resetFor(st, muxwire.CodeOverloaded, "the memory budget of the connection is used up", *evs)
-	}
-	return nil
+// itemReserve is what the item credit beyond the first is charged with.
+func (st *stream) itemReserve(s *Session) uint64 {
+	return uint64(st.windowItems-uint32(s.cfg.WindowItems)) * itemCost
 }
 
 // Consume says that the reader of a stream of ours has taken items out of its
 // queue, so that their credit can be granted again. It reports whether output is due.
+// A stream keeps its window's share of the budget for life, so that what its reader
+// has freed cannot be taken by another before it is granted again ([mux-budget-2]).
 func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
 	st := s.streams.get(id)
-	if st == nil {
+	if st == nil || !st.is(local) {
 		return false
 	}
-	st.consumed += bytes
-	s.committed -= int64(bytes)
+	st.consumed = min(st.consumed+bytes, st.recvBytes)
 	st.consumedI += items
 	s.regrant(st)
 	return st.is(inCredits)
@@ -189,31 +196,32 @@ func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
 // doubles when the sender had used all of it while the reader kept up: it grows by
 // what is consumed, never by what arrives ([mux-credit-2]).
 func (s *Session) regrant(st *stream) {
-	aheadB, aheadI := uint32(st.recvLimit-st.consumed), st.recvItemLimit-st.consumedI
-	if aheadB > st.window/2 && aheadI > st.windowItems/2 {
+	aheadB, aheadI := st.recvLimit-st.consumed, st.recvItemLimit-st.consumedI
+	if aheadB > uint64(st.window)/2 && aheadI > st.windowItems/2 {
 		return
 	}
 	if st.recvLimit-st.recvBytes < uint64(st.window)/4 || st.recvItemLimit-st.recvItems < st.windowItems/4 {
-		free := int64(s.cfg.MemoryBudget) - s.committed
-		if grow := st.window; int64(grow) < free/8 && int(2*st.window) <= s.cfg.MaxWindow {
-			st.window += grow
-		}
-		if int(st.windowItems) < 64*s.cfg.WindowItems {
-			st.windowItems *= 2
-		}
+		s.grow(st)
 	}
-	if limit := st.consumed + uint64(st.window); limit > st.recvLimit {
-		grant := int64(limit - st.recvLimit)
-		if s.committed+grant > int64(s.cfg.MemoryBudget) {
-			grant = max(0, int64(s.cfg.MemoryBudget)-s.committed)
-		}
-		st.recvLimit += uint64(grant)
-		s.committed += grant
-	}
-	if limit := st.consumedI + st.windowItems; limit > st.recvItemLimit {
+	st.recvLimit = max(st.recvLimit, st.consumed+uint64(st.window))
+	if limit := st.consumedI + st.windowItems; int32(limit-st.recvItemLimit) > 0 {
 		st.recvItemLimit = limit
 	}
+	s.reserve(st, max(uint64(st.window), st.recvLimit-st.consumed)+st.itemReserve(s))
 	s.dueCredit(st)
+}
+
+// grow doubles the windows of st where that takes no more than an eighth of what
+// is free of the budget. The caller reserves what has been added.
+func (s *Session) grow(st *stream) {
+	free := uint64(int64(s.cfg.MemoryBudget)-s.committed) / 8
+	if add := uint64(st.window); add < free && 2*add <= uint64(s.cfg.MaxWindow) {
+		st.window *= 2
+		free -= add
+	}
+	if add := st.windowItems; uint64(add)*itemCost < free && 2*add <= 64*uint32(s.cfg.WindowItems) {
+		st.windowItems *= 2
+	}
 }
 
 // dueCredit notes that the credit of st is to be announced with the next output.

@@ -2,10 +2,12 @@ package mux
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"github.com/wireplane/wireplane/codec"
 	"github.com/wireplane/wireplane/codec/muxwire"
 )
 
@@ -21,7 +23,7 @@ func (s *Session) appendHello() {
 		return
 	}
 	s.out = out
-	f := muxwire.Frame{Type: muxwire.FrameTypeHello}
+	f := s.frame(muxwire.FrameTypeHello, 0, 0)
 	f.Body.Hello = muxwire.Hello{
 		Features:    s.features(),
 		MaxBody:     uint32(s.cfg.MaxBody),
@@ -34,7 +36,8 @@ func (s *Session) appendHello() {
 		Epoch:       s.cfg.Epoch,
 		Name:        text(s.cfg.Name),
 	}
-	s.append(&f)
+	s.append(f)
+	f.Body.Hello = muxwire.Hello{}
 }
 
 func (s *Session) features() muxwire.Features {
@@ -62,6 +65,11 @@ func (s *Session) receivePreface(b []byte) (int, error) {
 	return 0, s.fail(muxwire.CodeProtocol, muxwire.OriginLocal, "not the preface of this protocol: "+lookalike(b), err)
 }
 
+func isNeed(err error) bool {
+	var need codec.Need
+	return errors.As(err, &need)
+}
+
 // alien reports whether b cannot become a preface, however many bytes follow.
 func alien(b []byte) bool { return len(b) > 0 && b[0] != 0xf7 }
 
@@ -82,6 +90,9 @@ func lookalike(b []byte) string {
 // onHello takes the peer's limits; from here on the connection is open.
 func (s *Session) onHello(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	h := &f.Body.Hello
+	if f.Stream != 0 {
+		return evs, s.illegal(f, "HELLO belongs to stream 0")
+	}
 	const known = muxwire.FeaturesChecksum
 	if h.Critical&^known != 0 {
 		return evs, s.fail(muxwire.CodeUnsupported, muxwire.OriginLocal, fmt.Sprintf("peer insists on unknown features %#x", uint64(h.Critical&^known)), nil)

@@ -22,12 +22,36 @@ var (
 	errFull     = &Refusal{muxwire.CodeOverloaded, "the peer takes no more calls for now", true}
 	errGoAway   = &Refusal{muxwire.CodeDraining, "the connection takes no new calls", false}
 	errRetired  = &Refusal{muxwire.CodeDraining, "the connection has used up its stream ids", false}
+	errBudget   = &Refusal{muxwire.CodeOverloaded, "the memory budget of the connection is used up for now", true}
+	errBacklog  = &Refusal{muxwire.CodeOverloaded, "the peer does not read what is queued for it", true}
 )
 
+// smallPayload is how much of a request goes into OPEN although the output is full:
+// splitting it off would save nothing.
+const smallPayload = 4 << 10
+
+// CanOpen reports whether Open has room for a call: open credit from the peer,
+// memory for the responses, and an output queue that moves.
+func (s *Session) CanOpen() bool { return s.state == running && s.opens() == nil }
+
+// opens says why no call can be opened for now, or nil.
+func (s *Session) opens() *Refusal {
+	switch {
+	case s.opened >= s.openLimit:
+		return errFull
+	case !s.fits(uint64(s.cfg.WindowBytes)):
+		return errBudget
+	case len(s.out) >= s.cfg.OutputHard/2:
+		return errBacklog
+	}
+	return nil
+}
+
 // Open starts a call whose request message is o.Payload, all of it. Fields of o are
-// read until Open returns; o.Payload must stay unchanged until SendRequest has said
-// that it is done if Open returns rest > 0: so many bytes at its end wait for
-// credit. deadline 0 means none. owner comes back with each event of the stream.
+// read until Open returns; if it returns rest > 0, so many bytes at the end of
+// o.Payload wait for credit or room: EvWritable or TakeWritable tells when to go on
+// with SendRequest, and o.Payload must stay unchanged until that is done or the call
+// over. deadline 0 means none. owner comes back with each event of the stream.
 func (s *Session) Open(o *muxwire.Open, class muxwire.Class, deadline time.Duration, owner any) (id uint32, rest int, err error) {
 	switch {
 	case s.err != nil:
@@ -38,29 +62,18 @@ func (s *Session) Open(o *muxwire.Open, class muxwire.Class, deadline time.Durat
 		return 0, 0, errRetired
 	case s.state != running:
 		return 0, 0, errNotReady
-	case s.opened >= s.openLimit:
-		s.wantOpen = true
-		return 0, 0, errFull
 	case len(o.Payload) > s.peer.MaxMessage:
 		return 0, 0, &Refusal{Code: muxwire.CodeTooLarge,
 			Reason: fmt.Sprintf("request of %d bytes, the peer takes %d", len(o.Payload), s.peer.MaxMessage)}
 	}
-	payload := o.Payload
-	f := muxwire.Frame{Type: muxwire.FrameTypeOpen, Class: class, Arg: uint32(len(payload)), Stream: s.nextID}
-	f.Body.Open = *o
-	first := s.firstPiece(&f.Body.Open)
-	f.Body.Open.Payload = payload[:first]
-	f.Flags = muxwire.FrameFlagsFin
-	if first < len(payload) {
-		f.Flags |= muxwire.FrameFlagsMore
+	if why := s.opens(); why != nil {
+		s.wantOpen = true
+		return 0, 0, why
 	}
-	before := len(s.out)
-	s.append(&f)
-	if len(s.out) == before {
-		// The codec refused a field of the caller's: route, header or state.
-		refused := s.err
-		s.err, s.state = nil, running
-		return 0, 0, &Refusal{Code: muxwire.CodeInternal, Reason: "request cannot be encoded: " + refused.Err.Error()}
+	payload := o.Payload
+	first := s.firstPiece(o)
+	if err := s.appendOpen(o, class, first); err != nil {
+		return 0, 0, err
 	}
 	id = s.nextID
 	s.nextID += 2
@@ -72,33 +85,64 @@ func (s *Session) Open(o *muxwire.Open, class muxwire.Class, deadline time.Durat
 	st.openEnd = s.taken + uint64(len(s.out))
 	st.sentBytes, st.sentItems = uint64(first), 1
 	s.stats.ItemsOut++
+	s.arm(st, deadline)
 	if first < len(payload) {
 		st.flags |= sendOpen | finPending
+		first = s.sendPieces(st, payload, first)
 	}
-	s.arm(st, deadline)
 	return id, len(payload) - first, nil
 }
 
 // firstPiece is how much of the payload goes into OPEN: what fits into the peer's
-// largest body, a fragment and the first credit.
+// largest body, a fragment and the first credit, and no more than a little while
+// the output is full.
 func (s *Session) firstPiece(o *muxwire.Open) int {
 	n := len(o.Payload)
-	if small := min(FragmentBytes, s.peer.WindowBytes); n <= small/2 {
-		return n // the metadata is at most a few KiB, but check only when it matters
+	if n <= smallPayload && n <= s.peer.WindowBytes {
+		return n // whether the frame is too large shows when it is encoded
+	}
+	if len(s.out) >= s.cfg.OutputHigh {
+		return 0
 	}
 	meta := o.Size() - n
 	return max(0, min(n, FragmentBytes, s.peer.WindowBytes, s.peer.MaxBody-meta))
 }
 
+// appendOpen encodes OPEN with the first bytes of the payload, or says why the
+// caller's fields cannot travel and leaves no trace of them.
+func (s *Session) appendOpen(o *muxwire.Open, class muxwire.Class, first int) error {
+	f := s.frame(muxwire.FrameTypeOpen, s.nextID, uint32(len(o.Payload)))
+	f.Class, f.Flags = class, muxwire.FrameFlagsFin
+	if first < len(o.Payload) {
+		f.Flags |= muxwire.FrameFlagsMore
+	}
+	f.Body.Open = *o
+	f.Body.Open.Payload = o.Payload[:first]
+	before, stats := len(s.out), s.stats
+	err := s.encode(f)
+	f.Body.Open = muxwire.Open{} // holds on to nothing of the caller's
+	if err != nil {
+		return &Refusal{Code: muxwire.CodeInternal, Reason: "request cannot be encoded: " + err.Error()}
+	}
+	if size := len(s.out) - before - HeaderBytes; size > s.peer.MaxBody {
+		s.out, s.stats = s.out[:before], stats
+		return &Refusal{Code: muxwire.CodeTooLarge,
+			Reason: fmt.Sprintf("route, headers and trace take %d bytes, the peer takes %d in one frame", size-first, s.peer.MaxBody)}
+	}
+	return nil
+}
+
 // SendRequest goes on with a request message that Open could not send whole; off
-// bytes of it have gone. It returns how many have gone now.
+// bytes of it have gone. It returns how many have gone now, all told.
 func (s *Session) SendRequest(id uint32, payload []byte, off int) (int, error) {
 	st := s.streams.get(id)
-	if st == nil {
+	switch {
+	case st == nil, s.err != nil:
 		return off, s.over()
+	case !st.is(finPending):
+		return len(payload), nil
 	}
-	off = s.sendPieces(st, payload, off)
-	return off, nil
+	return s.sendPieces(st, payload, off), nil
 }
 
 // onOpen takes a call from the peer ([mux-open-1]).
@@ -126,7 +170,8 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 		owner, code, why = s.cfg.accept(f.Stream, f.Arg, o)
 	}
 	if code != muxwire.CodeOk {
-		s.late = min(s.late+int64(s.cfg.WindowItems)+4, s.cfg.MaxLate)
+		// What the caller sends before it knows is within the first credit.
+		s.late = min(s.late+int64(s.cfg.WindowBytes>>10)+8, s.cfg.MaxLate)
 		s.appendRefuse(f.Stream, code, 0, 0, why)
 		return evs, nil
 	}
@@ -140,7 +185,11 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 	}
 	if f.Flags&muxwire.FrameFlagsMore != 0 {
 		st.partial = append(st.partial[:0], o.Payload...)
-		s.assembling(st)
+		if uint64(f.Arg) > st.recvLimit { // admit has seen that the budget has room
+			s.reserve(st, uint64(f.Arg))
+			st.recvLimit = uint64(f.Arg)
+			s.dueCredit(st)
+		}
 		return evs, nil
 	}
 	return append(evs, s.request(st, o.Payload)), nil
@@ -153,7 +202,7 @@ func (s *Session) admit(f *muxwire.Frame) (muxwire.Code, string) {
 		return muxwire.CodeDraining, "this side takes no new calls"
 	case int64(f.Arg) > int64(s.cfg.MaxMessage):
 		return muxwire.CodeTooLarge, fmt.Sprintf("request of %d bytes, at most %d are taken", f.Arg, s.cfg.MaxMessage)
-	case s.committed+max(int64(s.cfg.WindowBytes), int64(f.Arg)) > int64(s.cfg.MemoryBudget):
+	case !s.fits(max(uint64(s.cfg.WindowBytes), uint64(f.Arg))):
 		return muxwire.CodeOverloaded, "the memory budget of the connection is used up"
 	}
 	return muxwire.CodeOk, ""
@@ -166,13 +215,11 @@ func (c *Config) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, s
 	return c.Accept(id, total, o)
 }
 
-// request says that the whole request message of st is in. What was granted beyond
+// request says that the whole request message of st is in. What was reserved beyond
 // it goes back to the budget; the message itself counts until the handler ends.
 func (s *Session) request(st *stream, msg []byte) Event {
 	st.flags |= requestDone
-	st.held = uint32(len(msg))
-	s.committed += int64(st.held) - int64(st.recvLimit-st.consumed)
-	st.consumed = st.recvLimit
+	s.reserve(st, uint64(len(msg)))
 	return Event{Kind: EvRequest, ID: st.id, Owner: st.owner, Data: msg}
 }
 
@@ -182,10 +229,6 @@ func (s *Session) onMaxStreams(f *muxwire.Frame, evs []Event) []Event {
 	if f.Arg <= s.openLimit {
 		return evs
 	}
-	s.openLimit = f.Arg
-	if s.wantOpen {
-		s.wantOpen = false
-		evs = append(evs, Event{Kind: EvCanOpen})
-	}
+	s.openLimit = f.Arg // Receive tells those who wait
 	return evs
 }

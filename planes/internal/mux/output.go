@@ -52,6 +52,7 @@ func (s *Session) wakeOuts() {
 		st.flags &^= inOuts
 		switch {
 		case st.id == 0:
+			s.recycle(st)
 		case st.is(endPending):
 			s.pump(st)
 		default:
@@ -83,7 +84,10 @@ func (s *Session) flushControl() {
 		next := st.nextStart
 		st.nextStart = nil
 		st.flags &^= inStarts
-		if st.id != 0 && !st.is(answered) && !st.is(cancelled) {
+		switch {
+		case st.id == 0:
+			s.recycle(st)
+		case !st.is(answered | cancelled):
 			s.appendBare(muxwire.FrameTypeStarted, st.id, 0)
 		}
 		st = next
@@ -95,6 +99,8 @@ func (s *Session) flushControl() {
 		st.flags &^= inCredits
 		if st.id != 0 {
 			s.appendCredit(st)
+		} else {
+			s.recycle(st)
 		}
 		st = next
 	}
@@ -105,67 +111,87 @@ func (s *Session) flushControl() {
 	}
 	if s.pongDue {
 		s.pongDue = false
-		f := muxwire.Frame{Type: muxwire.FrameTypePong, Arg: s.lastPeerID}
+		f := s.frame(muxwire.FrameTypePong, 0, s.lastPeerID)
 		f.Body.Ping.Cookie = s.pongCookie
-		s.append(&f)
+		s.append(f)
 	}
 }
 
-// streamsDue reports whether enough slots came free to announce them.
+// streamsDue reports whether the slots that came free would at least double what
+// the peer may still open: seldom while it has many left, at once when it has none
+// ([mux-slot-2]).
 func (s *Session) streamsDue() bool {
-	return s.peerOpened+uint32(s.cfg.MaxStreams-s.peerActive)-s.peerOpenLimit >= uint32(s.cfg.MaxStreams+1)/2
+	left := s.peerOpenLimit - s.peerOpened
+	freed := uint32(s.cfg.MaxStreams-s.peerActive) - left
+	return freed > 0 && freed >= left
+}
+
+// frame returns the scratch frame with its header set. The body's field for the
+// type must be set by the caller; it holds what an earlier frame left there.
+func (s *Session) frame(t muxwire.FrameType, id, arg uint32) *muxwire.Frame {
+	f := &s.tx
+	f.Type, f.Flags, f.Class, f.Stream, f.Arg = t, 0, 0, id, arg
+	return f
 }
 
 // append encodes one frame to the output. A frame that the codec refuses is a
 // fault of this package; it ends the connection rather than the process.
 func (s *Session) append(f *muxwire.Frame) {
+	if err := s.encode(f); err != nil {
+		s.fail(muxwire.CodeInternal, muxwire.OriginLocal, "frame cannot be encoded", err)
+		return
+	}
+	if len(s.out) > s.cfg.OutputHard {
+		s.fail(muxwire.CodeFlood, muxwire.OriginLocal, "the peer asks for answers and does not read them", nil)
+	}
+}
+
+// encode appends f to the output, or leaves the output as it is. Nothing follows
+// the GOAWAY of a connection that has failed.
+func (s *Session) encode(f *muxwire.Frame) error {
+	if s.state == dead {
+		return nil
+	}
 	if s.out == nil {
 		s.out = getBuffer()
 	}
 	out, err := f.Append(s.out, s.sums)
 	if err != nil {
-		if s.err == nil {
-			s.err = &ConnError{Code: muxwire.CodeInternal, Reason: "frame cannot be encoded", Err: err}
-			s.state = dead
-		}
-		return
+		return err
 	}
 	s.stats.FramesOut++
 	s.stats.BytesOut += uint64(len(out) - len(s.out))
 	s.out = out
-	if len(out) > s.cfg.OutputHard && s.err == nil {
-		s.err = &ConnError{Code: muxwire.CodeFlood, Reason: "the peer asks for answers and does not read them"}
-		s.state = dead
-	}
+	return nil
 }
 
 // appendBare encodes a frame without a body.
 func (s *Session) appendBare(t muxwire.FrameType, id, arg uint32) {
-	s.append(&muxwire.Frame{Type: t, Stream: id, Arg: arg})
+	s.append(s.frame(t, id, arg))
 }
 
 func (s *Session) appendCredit(st *stream) {
-	f := muxwire.Frame{Type: muxwire.FrameTypeCredit, Stream: st.id, Arg: st.recvItemLimit}
+	f := s.frame(muxwire.FrameTypeCredit, st.id, st.recvItemLimit)
 	f.Body.Credit.Bytes = st.recvLimit
-	s.append(&f)
+	s.append(f)
 }
 
 func (s *Session) appendNotice(t muxwire.FrameType, arg uint32, code muxwire.Code, why string) {
-	f := muxwire.Frame{Type: t, Arg: arg}
+	f := s.frame(t, 0, arg)
 	f.Body.Notice = muxwire.Notice{Code: code, Why: text(why)}
-	s.append(&f)
+	s.append(f)
 }
 
 func (s *Session) appendReason(t muxwire.FrameType, id uint32, code muxwire.Code, o muxwire.Origin, p muxwire.Phase, why string) {
-	f := muxwire.Frame{Type: t, Stream: id, Arg: uint32(code)}
+	f := s.frame(t, id, uint32(code))
 	f.Body.Reason = muxwire.Reason{Origin: o, Phase: p, Why: text(why)}
-	s.append(&f)
+	s.append(f)
 }
 
 func (s *Session) appendRefuse(id uint32, code muxwire.Code, retryMillis, queue uint32, why string) {
-	f := muxwire.Frame{Type: muxwire.FrameTypeRefuse, Stream: id}
+	f := s.frame(muxwire.FrameTypeRefuse, id, 0)
 	f.Body.Refuse = muxwire.Refuse{Code: code, Origin: muxwire.OriginPeer, RetryAfter: retryMillis, Queue: queue, Why: text(why)}
-	s.append(&f)
+	s.append(f)
 }
 
 // text makes a reason fit the wire: valid UTF-8 of at most 255 bytes.

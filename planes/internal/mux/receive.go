@@ -3,16 +3,12 @@ package mux
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/wireplane/wireplane/codec"
 	"github.com/wireplane/wireplane/codec/muxwire"
 )
-
-func isNeed(err error) bool {
-	var need codec.Need
-	return errors.As(err, &need)
-}
 
 // Receive takes bytes from the peer and appends what happened to evs. It returns
 // how many bytes it took; the rest is the start of a frame, to be given again with
@@ -22,48 +18,93 @@ func (s *Session) Receive(now time.Duration, b []byte, evs []Event) (n int, _ []
 	if s.err != nil {
 		return 0, evs, s.err
 	}
-	s.lastRecv = now
+	s.lastRecv, s.forgiven = now, false
 	if s.state == wantPreface {
 		m, err := s.receivePreface(b)
 		if err != nil || m == 0 {
-			s.markPartial(now, len(b))
+			s.markPartial(now, len(b), false)
 			return 0, evs, err
 		}
 		n = m
 	}
-	var f muxwire.Frame
-	for n < len(b) {
+	f := frames.Get().(*muxwire.Frame)
+	n, evs, err := s.receiveFrames(now, b, n, f, evs)
+	frames.Put(f)
+	return n, evs, err
+}
+
+// frames are scratch for decoding, shared because they are large for a connection
+// that is idle.
+var frames = sync.Pool{New: func() any { return new(muxwire.Frame) }}
+
+// receiveFrames takes the frames of b from n on.
+func (s *Session) receiveFrames(now time.Duration, b []byte, n int, f *muxwire.Frame, evs []Event) (int, []Event, error) {
+	for {
+		whole, err := s.whole(b[n:])
+		if err != nil {
+			return n, evs, s.badFrame(b[n:], err)
+		}
+		if !whole {
+			break
+		}
 		m, err := f.Decode(b[n:], &s.lim, s.sums)
 		if err != nil {
-			if _, ok := err.(codec.Need); ok { //nolint:errorlint // the decoder's three answers
-				break
-			}
-			return n, evs, s.badFrame(err)
+			return n, evs, s.badFrame(b[n:], err)
 		}
 		n += m
 		s.stats.FramesIn++
 		s.stats.BytesIn += uint64(m)
-		if evs, err = s.step(now, &f, evs); err != nil {
+		if evs, err = s.step(now, f, evs); err != nil {
 			return n, evs, err
 		}
 		if s.err != nil {
 			return n, evs, s.err
 		}
 	}
-	s.markPartial(now, len(b)-n)
+	s.markPartial(now, len(b)-n, n > 0)
+	if s.wantOpen && s.CanOpen() {
+		s.wantOpen = false
+		evs = append(evs, Event{Kind: EvCanOpen})
+	}
 	return n, evs, nil
 }
 
-// markPartial notes since when an unfinished frame has been lying there.
-func (s *Session) markPartial(now time.Duration, left int) {
-	if left == 0 {
+// whole reports whether b starts with a whole frame. The header of one that is
+// not whole is checked before its length is believed and waited for ([mux-sum-1]).
+// Asking here rather than the decoder keeps its Need from being allocated.
+func (s *Session) whole(b []byte) (bool, error) {
+	if len(b) < HeaderBytes {
+		return false, nil
+	}
+	if len(b)-HeaderBytes >= int(b[0])<<16|int(b[1])<<8|int(b[2]) {
+		return true, nil
+	}
+	_, _, err := muxwire.FrameLen(b, &s.lim, s.sums)
+	return false, err
+}
+
+// markPartial notes since when an unfinished frame has been lying there; fresh
+// says that it is another one than before. Bytes that do not complete it do not
+// move the time ([mux-slow-1]).
+func (s *Session) markPartial(now time.Duration, left int, fresh bool) {
+	switch {
+	case left == 0:
 		s.partialSince = 0
-	} else {
+	case fresh || s.partialSince == 0:
 		s.partialSince = now
 	}
 }
 
-func (s *Session) badFrame(err error) error {
+// badFrame ends the connection for bytes that are no frame. A peer that gave up
+// before it had our HELLO sends its GOAWAY with checksums even where this side no
+// longer expects them; that one is understood ([mux-sum-2]).
+func (s *Session) badFrame(b []byte, err error) error {
+	if !s.sums {
+		var f muxwire.Frame
+		if _, plain := f.Decode(b, &s.lim, true); plain == nil && f.Type == muxwire.FrameTypeGoaway && f.Stream == 0 {
+			return s.onEarlyGoAway(&f)
+		}
+	}
 	code := muxwire.CodeProtocol
 	var e *codec.Error
 	if errors.As(err, &e) {
@@ -79,6 +120,9 @@ func (s *Session) badFrame(err error) error {
 
 // step takes one frame. The frames of the fast path come first.
 func (s *Session) step(now time.Duration, f *muxwire.Frame, evs []Event) ([]Event, error) {
+	if f.Flags != 0 && f.Flags&^flagsOf(f.Type) != 0 {
+		return evs, s.illegal(f, "flags "+f.Flags.String()+" mean nothing on it")
+	}
 	if s.state == wantHello {
 		switch f.Type { //nolint:exhaustive // every other type is refused
 		case muxwire.FrameTypeHello:
@@ -128,18 +172,34 @@ func (s *Session) stepConn(now time.Duration, f *muxwire.Frame, evs []Event) ([]
 	case muxwire.FrameTypePing:
 		return evs, s.onPing(now, f)
 	case muxwire.FrameTypePong:
-		return evs, nil
+		return evs, s.onPong(f)
 	case muxwire.FrameTypeMaxStreams:
 		return s.onMaxStreams(f, evs), nil
 	case muxwire.FrameTypeDrain:
-		return append(evs, Event{Kind: EvDrain, Arg: f.Arg, Code: f.Body.Notice.Code, Data: f.Body.Notice.Why}), nil
+		return s.onDrain(f, evs)
 	case muxwire.FrameTypeGoaway:
-		return s.onGoAway(f, evs), nil
+		return s.onGoAway(f, evs)
 	}
 	if !known(f.Type) {
 		return evs, s.unexplained(f)
 	}
 	return evs, s.illegal(f, "on stream 0")
+}
+
+// flagsOf returns the flags that may stand on a frame of type t ([mux-flags-1]).
+func flagsOf(t muxwire.FrameType) muxwire.FrameFlags {
+	switch t { //nolint:exhaustive // the others have none
+	case muxwire.FrameTypeOpen:
+		return muxwire.FrameFlagsMore | muxwire.FrameFlagsFin
+	case muxwire.FrameTypeData:
+		return muxwire.FrameFlagsMore
+	case muxwire.FrameTypeEnd:
+		return muxwire.FrameFlagsItem | muxwire.FrameFlagsText
+	}
+	if known(t) {
+		return 0
+	}
+	return ^muxwire.FrameFlags(0)
 }
 
 // known reports whether this build knows what the type means. The types that

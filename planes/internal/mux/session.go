@@ -49,7 +49,7 @@ type Session struct {
 	peerActive    int // slots in use; a slot is returned when the handler has ended
 	peerOpenLimit uint32
 
-	committed int64 // bytes granted to the peer and not yet consumed
+	committed int64 // bytes of the budget that streams have reserved; never above MemoryBudget
 	pending   int64 // bytes of responses that wait for credit
 	late      int64 // late frames still explained
 
@@ -62,11 +62,13 @@ type Session struct {
 	writable   []any // owners to be told, see TakeWritable
 
 	localGoAway, peerGoAway bool
-	drained                 bool
+	drained, peerDrained    bool
+	pongsDue                uint32 // PINGs of ours without an answer
 	pongDue                 bool
 	pongCookie              uint64
 
 	lastRecv     time.Duration
+	forgiven     bool          // the silence since lastRecv was forgiven once
 	pingSent     time.Duration // 0: none outstanding
 	lastPeerPing time.Duration
 	pingStrikes  int
@@ -75,6 +77,8 @@ type Session struct {
 	lastTick     time.Duration
 
 	stats Stats
+
+	tx muxwire.Frame // scratch: the frame being sent
 }
 
 // Peer is what the other side announced in its HELLO. Sizes are bytes.
@@ -121,8 +125,9 @@ func (s *Session) Stats() Stats { return s.stats }
 // Streams returns the number of streams that hold a slot, of either side.
 func (s *Session) Streams() int { return s.streams.n }
 
-// Granted returns the bytes of credit that the peer holds, and those of responses
-// that wait; both are bounded by MemoryBudget.
+// Granted returns the bytes of the budget that streams have reserved: what the peer
+// may send, what lies unconsumed, and requests whose handlers run; and the bytes
+// of responses that wait for credit. Each is bounded by MemoryBudget ([mux-budget-1]).
 func (s *Session) Granted() (credit, pending int64) { return s.committed, s.pending }
 
 // fail makes the connection unusable and, where that helps the peer, tells it why.
@@ -130,16 +135,18 @@ func (s *Session) fail(code muxwire.Code, origin muxwire.Origin, reason string, 
 	if s.err != nil {
 		return s.err
 	}
-	s.err = &ConnError{Code: code, Origin: origin, Reason: reason, Err: err}
+	e := &ConnError{Code: code, Origin: origin, Reason: reason, Err: err}
+	s.err = e
 	if origin == muxwire.OriginLocal && s.state != dead {
 		s.appendNotice(muxwire.FrameTypeGoaway, s.lastPeerID, code, reason)
 	}
 	s.state = dead
-	return s.err
+	return e
 }
 
 // Abort ends every stream because the connection is gone; e says why. Each stream
-// of ours gets its EvEnd, each of the peer's its EvCancel.
+// of ours gets its EvEnd, each of the peer's its EvCancel. Output that was not
+// taken is dropped, because calls are reported as not started on its strength.
 func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 	if s.err == nil {
 		s.err = e
@@ -149,24 +156,22 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 		if st == nil {
 			continue
 		}
-		s.releaseCredit(st)
 		if st.is(local) {
-			evs = append(evs, Event{
-				Kind: EvEnd, ID: st.id, Owner: st.owner, Code: e.Code, Origin: e.Origin,
-				Phase: s.phase(st), Items: uint64(st.recvItems), Data: []byte(e.Reason),
-			})
+			st.phase = s.phase(st)
+			evs = append(evs, s.ended(st, e.Code, e.Origin, []byte(e.Reason)))
 		} else if !st.is(cancelled) {
 			evs = append(evs, Event{Kind: EvCancel, ID: st.id, Owner: st.owner, Code: e.Code, Origin: e.Origin, Data: []byte(e.Reason)})
 		}
 	}
 	s.streams = table{}
+	s.out, s.writable = nil, nil
 	s.credits, s.starts, s.outs, s.outsEnd, s.free, s.nFree = nil, nil, nil, nil, nil, 0
 	s.peerActive, s.committed, s.pending = 0, 0, 0
 	return evs
 }
 
-// phase says how far a call of ours had come. A call whose OPEN was not yet lent
-// to the driver cannot have started ([mux-phase-1]).
+// phase says how far a call of ours had come when the connection broke. A call whose
+// OPEN was not yet lent to the driver cannot have started ([mux-phase-1]).
 func (s *Session) phase(st *stream) muxwire.Phase {
 	if st.openEnd > s.taken {
 		return muxwire.PhaseNotStarted
@@ -187,41 +192,61 @@ func (s *Session) newStream(id uint32) *stream {
 	st.id = id
 	st.window, st.windowItems = uint32(s.cfg.WindowBytes), uint32(s.cfg.WindowItems)
 	st.recvLimit, st.recvItemLimit = uint64(st.window), st.windowItems
-	s.committed += int64(st.window)
+	s.reserve(st, uint64(st.window))
 	st.byteLimit, st.itemLimit = uint64(s.peer.WindowBytes), uint32(s.peer.WindowItems)
 	s.streams.put(st)
 	return st
 }
 
-// remove frees the slot of a stream. What the peer may still send for it is
-// added to the late frames that are taken without complaint ([mux-late-1]).
+// explain adds what the peer may still send for a stream that is over to the late
+// frames that are taken without complaint: pieces of items within its credit, and
+// a handful of control frames ([mux-late-1]).
+func (s *Session) explain(st *stream) {
+	pieces := int64(st.recvItemLimit-st.recvItems) + int64((st.recvLimit-st.recvBytes)>>10)
+	s.late = min(s.late+pieces+8, s.cfg.MaxLate)
+}
+
+// remove frees the slot of a stream.
 func (s *Session) remove(st *stream) {
-	s.releaseCredit(st)
-	s.late = min(s.late+int64(st.recvItemLimit-st.recvItems)+4, s.cfg.MaxLate)
+	if !st.is(cancelled) {
+		s.explain(st)
+	}
+	s.reserve(st, 0)
+	s.pending -= int64(len(st.pend) - st.pendOff)
+	st.pendOff = len(st.pend)
 	s.streams.del(st.id)
 	if !st.is(local) {
 		s.peerActive--
 	}
 	st.owner = nil
-	// A stream that still stands in a list is left to the collector once the list
-	// has dropped it; only the others are kept for reuse.
-	if st.flags&(inCredits|inStarts|inOuts) == 0 && s.nFree < 256 {
-		if cap(st.partial) > 4096 || cap(st.pend) > 4096 {
-			st.partial, st.pend = nil, nil
-		}
-		st.flags = 0
-		st.nextOut = s.free
-		s.free = st
-		s.nFree++
-		return
-	}
 	st.id = 0 // lists skip it
+	s.recycle(st)
 }
 
-// releaseCredit takes back what a stream holds of the budget.
-func (s *Session) releaseCredit(st *stream) {
-	s.committed -= int64(st.recvLimit-st.consumed) + int64(st.held)
-	st.consumed, st.held = st.recvLimit, 0
-	s.pending -= int64(len(st.pend) - st.pendOff)
-	st.pendOff = len(st.pend)
+// maxFree is how many ended streams a connection keeps for reuse while it is busy.
+const maxFree = 1024
+
+// recycle keeps a removed stream for reuse, unless it still stands in a list:
+// then the list gives it here when it drops it.
+func (s *Session) recycle(st *stream) {
+	if st.id != 0 || st.is(inCredits|inStarts|inOuts) || s.nFree >= maxFree {
+		return
+	}
+	if cap(st.partial) > 4096 || cap(st.pend) > 4096 {
+		st.partial, st.pend = nil, nil
+	}
+	st.nextOut = s.free
+	s.free = st
+	s.nFree++
+}
+
+// reserve sets what a stream holds of the memory budget to n bytes.
+func (s *Session) reserve(st *stream, n uint64) {
+	s.committed += int64(n) - int64(st.reserved)
+	st.reserved = n
+}
+
+// fits reports whether the budget has room for n more bytes.
+func (s *Session) fits(n uint64) bool {
+	return n <= uint64(int64(s.cfg.MemoryBudget)-s.committed)
 }

@@ -13,7 +13,6 @@ type stream struct {
 	flags streamFlags
 	phase muxwire.Phase
 	class muxwire.Class
-	code  muxwire.Code // why, once it is cancelled
 	owner any
 
 	// what this side sends
@@ -28,7 +27,7 @@ type stream struct {
 	windowItems                         uint32
 	partial                             []byte // pieces of an unfinished item
 	total                               uint32 // announced size of the request message
-	held                                uint32 // bytes of the request that the handler holds
+	reserved                            uint64 // bytes of the budget: at least recvLimit-consumed, or the request while its handler runs
 
 	pend     []byte // a last item that waits for credit (End)
 	pendOff  int

@@ -11,7 +11,7 @@ import (
 // output, unless an item or the end says it first ([mux-started-1]).
 func (s *Session) Started(id uint32) {
 	st := s.streams.get(id)
-	if st == nil || st.flags&(answered|cancelled|inStarts|started) != 0 {
+	if st == nil || st.is(local|answered|cancelled|inStarts|started) {
 		return
 	}
 	st.flags |= inStarts | started
@@ -21,7 +21,7 @@ func (s *Session) Started(id uint32) {
 
 // Accept tells the peer that its call is queued behind position others.
 func (s *Session) Accept(id uint32, position uint32) {
-	if st := s.streams.get(id); st != nil && !st.is(cancelled) {
+	if st := s.streams.get(id); st != nil && !st.is(cancelled|local) {
 		s.appendBare(muxwire.FrameTypeAccept, id, position)
 	}
 }
@@ -30,7 +30,7 @@ func (s *Session) Accept(id uint32, position uint32) {
 // queue the number of calls that were waiting.
 func (s *Session) Refuse(id uint32, code muxwire.Code, retryAfter time.Duration, queue uint32, why string) {
 	st := s.streams.get(id)
-	if st == nil {
+	if st == nil || st.is(local) {
 		return
 	}
 	if !st.is(cancelled) {
@@ -45,10 +45,13 @@ func (s *Session) Refuse(id uint32, code muxwire.Code, retryAfter time.Duration,
 func (s *Session) End(id uint32, item []byte, has bool) {
 	st := s.streams.get(id)
 	switch {
-	case st == nil:
+	case st == nil, st.is(local | endPending):
 		return
 	case st.is(cancelled):
 		s.remove(st)
+		return
+	case st.is(sendOpen):
+		s.Fail(id, muxwire.CodeInternal, muxwire.OriginPeer, "the handler ended inside an item")
 		return
 	case len(item) > s.peer.MaxMessage:
 		s.Fail(id, muxwire.CodeTooLarge, muxwire.OriginPeer, fmt.Sprintf("item of %d bytes, the peer takes %d", len(item), s.peer.MaxMessage))
@@ -58,7 +61,7 @@ func (s *Session) End(id uint32, item []byte, has bool) {
 		s.appendEnd(st, nil, false)
 		return
 	}
-	if len(item) <= FragmentBytes-64 && uint64(len(item)) <= st.byteLimit-st.sentBytes && st.sentItems < st.itemLimit &&
+	if len(item) <= FragmentBytes-64 && uint64(len(item)) <= st.byteLimit-st.sentBytes && st.sentItems != st.itemLimit &&
 		len(item)+11 <= s.peer.MaxBody && len(s.out) < s.cfg.OutputHigh {
 		s.appendEnd(st, item, true)
 		return
@@ -85,8 +88,9 @@ func (s *Session) pump(st *stream) {
 
 // appendEnd sends END with the totals and frees the slot.
 func (s *Session) appendEnd(st *stream, item []byte, has bool) {
-	f := muxwire.Frame{Type: muxwire.FrameTypeEnd, Class: st.class, Stream: st.id, Arg: st.sentItems}
-	f.Body.End.Bytes = st.sentBytes
+	f := s.frame(muxwire.FrameTypeEnd, st.id, st.sentItems)
+	f.Class = st.class
+	f.Body.End = muxwire.End{Bytes: st.sentBytes}
 	if has {
 		f.Flags = muxwire.FrameFlagsItem
 		f.Arg++
@@ -94,36 +98,44 @@ func (s *Session) appendEnd(st *stream, item []byte, has bool) {
 		f.Body.End.Tail = item
 		s.stats.ItemsOut++
 	}
-	s.append(&f)
+	s.append(f)
+	f.Body.End.Tail = nil
 	s.remove(st)
 }
 
 // Fail ends a call of the peer with an error and frees its slot.
 func (s *Session) Fail(id uint32, code muxwire.Code, origin muxwire.Origin, why string) {
 	st := s.streams.get(id)
-	if st == nil {
+	if st == nil || st.is(local|endPending) {
 		return
 	}
 	if !st.is(cancelled) {
 		if code == muxwire.CodeOk {
 			code = muxwire.CodeHandler
 		}
-		f := muxwire.Frame{Type: muxwire.FrameTypeEnd, Class: st.class, Stream: st.id, Arg: st.sentItems, Flags: muxwire.FrameFlagsText}
-		f.Body.End = muxwire.End{Code: code, Origin: origin, Bytes: st.sentBytes, Tail: fit(why, 1024)}
-		s.append(&f)
+		most := maxEndText
+		if len(s.out) >= s.cfg.OutputHigh {
+			most = maxText / 2 // ends need no credit, so what all of them add must be little
+		}
+		f := s.frame(muxwire.FrameTypeEnd, id, st.sentItems)
+		f.Class, f.Flags = st.class, muxwire.FrameFlagsText
+		f.Body.End = muxwire.End{Code: code, Origin: origin, Bytes: st.sentBytes, Tail: fit(why, most)}
+		s.append(f)
+		f.Body.End.Tail = nil
 	}
 	s.remove(st)
 }
 
 // Reset ends a call of ours at once: the peer is told, and nothing more comes for
 // it. It reports false if the call is over already, that is if its EvEnd has been
-// returned or is being delivered. phase and items say how far it had come.
+// returned or is being delivered. phase and items say how far it had come; a call
+// whose OPEN is still queued counts as maybe started, because OPEN will be sent.
 func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire.Phase, items uint64, ok bool) {
 	st := s.streams.get(id)
 	if st == nil || !st.is(local) {
 		return muxwire.PhaseMaybe, 0, false
 	}
-	phase, items = s.phase(st), uint64(st.recvItems)
+	phase, items = st.phase, uint64(st.recvItems)
 	if s.err == nil {
 		s.appendReason(muxwire.FrameTypeReset, id, code, muxwire.OriginPeer, phase, why)
 	}
@@ -134,7 +146,7 @@ func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire
 // Stop asks the peer to end a call of ours early; what it has produced still comes.
 func (s *Session) Stop(id uint32, why string) {
 	if st := s.streams.get(id); st != nil && st.is(local) && s.err == nil {
-		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, muxwire.OriginPeer, s.phase(st), why)
+		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, muxwire.OriginPeer, st.phase, why)
 	}
 }
 
@@ -161,24 +173,35 @@ func (s *Session) onEnd(st *stream, f *muxwire.Frame, evs []Event) ([]Event, err
 		return evs, s.illegal(f, "END from the caller")
 	}
 	e := &f.Body.End
-	st.phase = muxwire.PhaseStarted
 	has := f.Flags&muxwire.FrameFlagsItem != 0
-	if has {
-		st.recvItems++
-		st.recvBytes += uint64(len(e.Tail))
-		if st.recvBytes > st.recvLimit || st.recvItems > st.recvItemLimit {
-			return evs, s.illegal(f, "beyond its credit")
-		}
-		s.stats.ItemsIn++
-	}
-	ev := s.ended(st, e.Code, e.Origin, e.Tail)
-	ev.HasItem = has
 	switch {
-	case e.Code == muxwire.CodeOk && (f.Arg != st.recvItems || e.Bytes != st.recvBytes || len(st.partial) > 0):
-		ev.Code, ev.Origin, ev.HasItem = muxwire.CodeProtocol, muxwire.OriginLocal, false
-		ev.Data = fmt.Appendf(nil, "the end says %d items and %d bytes, %d and %d came", f.Arg, e.Bytes, st.recvItems, st.recvBytes)
-	case e.Code != muxwire.CodeOk && has, e.Code == muxwire.CodeOk && !has && len(e.Tail) > 0:
-		return evs, s.illegal(f, "flags and body disagree")
+	case e.Code != muxwire.CodeOk && has, e.Code == muxwire.CodeOk && f.Flags&muxwire.FrameFlagsText != 0,
+		f.Flags == 0 && len(e.Tail) > 0:
+		return evs, s.illegal(f, "flags, code and body disagree")
+	case has && st.recvItems == st.recvItemLimit, has && st.recvBytes+uint64(len(e.Tail)) > st.recvLimit:
+		return evs, s.illegal(f, "beyond its credit")
+	}
+	st.phase = muxwire.PhaseStarted
+	items, bytes := st.recvItems, st.recvBytes
+	if has {
+		items++
+		bytes += uint64(len(e.Tail))
+	}
+	var ev Event
+	switch {
+	case e.Code != muxwire.CodeOk:
+		ev = s.ended(st, e.Code, e.Origin, e.Tail)
+	case f.Arg != items || e.Bytes != bytes || len(st.partial) > 0:
+		ev = s.ended(st, muxwire.CodeProtocol, muxwire.OriginLocal,
+			fmt.Appendf(nil, "the end says %d items and %d bytes, %d and %d came", f.Arg, e.Bytes, items, bytes))
+	case has && len(e.Tail) > s.cfg.MaxMessage:
+		ev = s.ended(st, muxwire.CodeTooLarge, muxwire.OriginLocal, fmt.Appendf(nil, "an item above %d bytes", s.cfg.MaxMessage))
+	default:
+		st.recvItems, st.recvBytes = items, bytes
+		ev = s.ended(st, muxwire.CodeOk, e.Origin, e.Tail)
+		if ev.HasItem = has; has {
+			s.stats.ItemsIn++
+		}
 	}
 	s.remove(st)
 	return append(evs, ev), nil
@@ -196,8 +219,8 @@ func (s *Session) onReason(st *stream, f *muxwire.Frame, evs []Event) ([]Event, 
 	case f.Type == muxwire.FrameTypeStop:
 		return append(evs, Event{Kind: EvStop, ID: st.id, Owner: st.owner, Code: code, Data: r.Why}), nil
 	case st.is(local):
-		if r.Phase == muxwire.PhaseStarted {
-			st.phase = muxwire.PhaseStarted
+		if st.phase != muxwire.PhaseStarted && r.Phase <= muxwire.PhaseStarted {
+			st.phase = r.Phase
 		}
 		evs = append(evs, s.ended(st, code, r.Origin, r.Why))
 		s.remove(st)
@@ -212,8 +235,8 @@ func (s *Session) onReason(st *stream, f *muxwire.Frame, evs []Event) ([]Event, 
 func (s *Session) cancel(st *stream, code muxwire.Code, origin muxwire.Origin, why []byte) Event {
 	running := st.is(requestDone) && !st.is(endPending)
 	ev := Event{Kind: EvCancel, ID: st.id, Owner: st.owner, Code: code, Origin: origin, Data: why}
+	s.explain(st)
 	st.flags |= cancelled
-	st.code = code
 	st.partial = nil
 	if !running {
 		s.remove(st) // no handler was started, or it has ended
@@ -236,6 +259,9 @@ func (s *Session) onProgress(st *stream, f *muxwire.Frame, evs []Event) ([]Event
 		ev.Arg = r.RetryAfter
 		s.remove(st)
 		return append(evs, ev), nil
+	}
+	if st.phase == muxwire.PhaseStarted {
+		return evs, nil // an item said it first, or it was said before
 	}
 	if f.Type == muxwire.FrameTypeStarted {
 		st.phase = muxwire.PhaseStarted

@@ -20,11 +20,19 @@ func (s *Session) NextTick() time.Duration {
 	if s.err != nil {
 		return 0
 	}
+	if s.wantOpen && s.CanOpen() {
+		return s.lastRecv // at once: EvCanOpen is due
+	}
+	return s.nextWait()
+}
+
+// nextWait returns when the first wait for the peer or for a deadline is over.
+func (s *Session) nextWait() time.Duration {
 	next := s.nextProbe()
 	if s.state != running {
 		next = s.lastTick + s.cfg.HelloTimeout
 	}
-	if s.partialSince != 0 {
+	if s.state == running && s.partialSince != 0 {
 		next = min(next, s.partialSince+s.cfg.FrameTimeout)
 	}
 	if s.nextDeadline != 0 {
@@ -35,14 +43,22 @@ func (s *Session) NextTick() time.Duration {
 
 // nextProbe returns when a PING is due, or the peer is lost if one is outstanding.
 func (s *Session) nextProbe() time.Duration {
-	if s.pingSent != 0 {
+	if s.pinging() {
 		return s.pingSent + s.cfg.ProbeTimeout
 	}
+	silence := s.cfg.ProbeIdle
 	if s.streams.n > 0 {
-		return s.lastRecv + s.cfg.ProbeLive
+		silence = s.cfg.ProbeLive
 	}
-	return s.lastRecv + s.cfg.ProbeIdle
+	next := s.lastRecv + silence
+	if s.pingSent != 0 {
+		next = max(next, s.pingSent+s.peer.PingMin)
+	}
+	return next
 }
+
+// pinging reports whether a PING is out and nothing has come since.
+func (s *Session) pinging() bool { return s.pingSent != 0 && s.lastRecv < s.pingSent }
 
 // Tick acts on the time: deadlines of calls, silence of the peer, an unfinished
 // HELLO or frame. A *ConnError means the same as from Receive.
@@ -50,9 +66,8 @@ func (s *Session) Tick(now time.Duration, evs []Event) ([]Event, error) {
 	if s.err != nil {
 		return evs, s.err
 	}
-	due := s.NextTick()
-	if late := now - due; late > time.Second {
-		s.forgive(late)
+	if now-s.nextWait() > time.Second {
+		s.forgive(now)
 	}
 	if s.state != running {
 		if now >= s.lastTick+s.cfg.HelloTimeout {
@@ -70,39 +85,49 @@ func (s *Session) Tick(now time.Duration, evs []Event) ([]Event, error) {
 	if s.nextDeadline != 0 && now >= s.nextDeadline {
 		evs = s.expire(now, evs)
 	}
+	if s.wantOpen && s.CanOpen() {
+		s.wantOpen = false
+		evs = append(evs, Event{Kind: EvCanOpen})
+	}
 	return evs, nil
 }
 
-// forgive moves what waits for the peer by the time for which this process itself
-// did not run: its bytes may lie in the kernel unread ([mux-ping-2]).
-func (s *Session) forgive(late time.Duration) {
-	if s.pingSent != 0 {
-		s.pingSent += late
+// forgive starts the waits for the peer anew where this process itself did not run:
+// the peer's bytes may lie in the kernel unread. Once per silence, so that a driver
+// that always ticks late still finds out ([mux-ping-2]).
+func (s *Session) forgive(now time.Duration) {
+	if s.forgiven {
+		return
+	}
+	s.forgiven = true
+	if s.pinging() {
+		s.pingSent = now
 	}
 	if s.partialSince != 0 {
-		s.partialSince += late
+		s.partialSince = now
 	}
 	if s.state != running {
-		s.lastTick += late
+		s.lastTick = now
 	}
 }
 
 // probe asks a silent peer for a sign of life. Any byte counts as one, and the
 // clock of the answer starts when the PING is queued ([mux-ping-1]).
 func (s *Session) probe(now time.Duration) error {
-	if s.pingSent != 0 && s.lastRecv >= s.pingSent {
-		s.pingSent = 0
-	}
 	if now < s.nextProbe() {
 		return nil
 	}
-	if s.pingSent != 0 {
+	if s.pinging() {
 		return s.fail(muxwire.CodePeerLost, muxwire.OriginLocal, "no sign of life from the peer for "+(now-s.lastRecv).Round(time.Millisecond).String(), nil)
 	}
+	if s.streams.n == 0 {
+		s.free, s.nFree, s.streams = nil, 0, table{} // idle for long: keep nothing
+	}
 	s.pingSent = now
-	f := muxwire.Frame{Type: muxwire.FrameTypePing}
+	s.pongsDue++
+	f := s.frame(muxwire.FrameTypePing, 0, 0)
 	f.Body.Ping.Cookie = uint64(now)
-	s.append(&f)
+	s.append(f)
 	return nil
 }
 
@@ -124,12 +149,22 @@ func (s *Session) expire(now time.Duration, evs []Event) []Event {
 	const why = "the deadline has passed"
 	for _, st := range due {
 		if !st.is(local) {
-			s.appendReason(muxwire.FrameTypeReset, st.id, muxwire.CodeDeadline, muxwire.OriginPeer, muxwire.PhaseStarted, why)
+			s.appendReason(muxwire.FrameTypeReset, st.id, muxwire.CodeDeadline, muxwire.OriginPeer, st.reached(), why)
 			evs = append(evs, s.cancel(st, muxwire.CodeDeadline, muxwire.OriginLocal, []byte(why)))
 			continue
 		}
-		st.phase = s.phase(st)
 		evs = s.resetFor(st, muxwire.CodeDeadline, why, evs)
 	}
 	return evs
+}
+
+// reached says how far a call of the peer has come.
+func (st *stream) reached() muxwire.Phase {
+	switch {
+	case st.is(started | answered):
+		return muxwire.PhaseStarted
+	case st.is(requestDone):
+		return muxwire.PhaseMaybe
+	}
+	return muxwire.PhaseNotStarted
 }
