@@ -3,6 +3,7 @@ package lint_test
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -10,11 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/wireplane/wireplane/internal/testenv"
 )
 
-// TestREADMEAndDocsCompile builds every Go block of the README and the guides.
-// A block is a whole file: what a reader pastes must work.
-func TestREADMEAndDocsCompile(t *testing.T) {
+// TestREADMEAndDocsRun builds and runs every Go block of the README and the
+// guides. A block is a whole program: what a reader pastes must work.
+func TestREADMEAndDocsRun(t *testing.T) {
 	overlay := map[string]string{}
 	var args []string
 	tmp := t.TempDir()
@@ -39,12 +43,24 @@ func TestREADMEAndDocsCompile(t *testing.T) {
 	if len(args) == 0 {
 		t.Fatal("no Go block found: the README must have one")
 	}
-	buildOverlay(t, filepath.Join(tmp, "overlay.json"), overlay, args)
+	out := filepath.Join(tmp, "bin") + string(filepath.Separator)
+	if err := os.Mkdir(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	buildOverlay(t, filepath.Join(tmp, "overlay.json"), overlay, args, out)
+	for _, pkg := range args {
+		cmd := exec.CommandContext(testenv.Context(t, 10*time.Second), filepath.Join(out, path.Base(pkg)))
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", pkg, err, text)
+		} else {
+			t.Logf("%s printed:\n%s", path.Base(pkg), text)
+		}
+	}
 }
 
 // buildOverlay compiles packages that exist only in the overlay, so that nothing
 // is written into the repository.
-func buildOverlay(t *testing.T, file string, overlay map[string]string, pkgs []string) {
+func buildOverlay(t *testing.T, file string, overlay map[string]string, pkgs []string, out string) {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"Replace": overlay})
 	if err != nil {
@@ -53,9 +69,8 @@ func buildOverlay(t *testing.T, file string, overlay map[string]string, pkgs []s
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Dir(file) + string(filepath.Separator)
 	if _, err := run("go", append([]string{"build", "-overlay", file, "-o", out}, pkgs...)...); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 }
 
@@ -106,4 +121,33 @@ func headings(md string) []string {
 		out = append(out, strings.ReplaceAll(slug, " ", "-"))
 	}
 	return out
+}
+
+// TestREADMETable holds the table of packages to the goldens: every public
+// package is in it, with the number of third-party packages that it links.
+func TestREADMETable(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| \\[`([a-z0-9/]+)`\\]\\(([a-z0-9/]+)\\) \\| .+ \\| (none|[0-9]+) \\|$")
+	claimed := make(map[string]string)
+	for _, m := range row.FindAllStringSubmatch(read(t, "README.md"), -1) {
+		if m[1] != m[2] {
+			t.Errorf("README.md: the row of %s links to %s", m[1], m[2])
+		}
+		claimed[m[1]] = m[3]
+	}
+	for _, p := range ours(t) {
+		if !public(p) {
+			continue
+		}
+		want := "none"
+		if n := len(thirdPartyDeps(p)); n > 0 {
+			want = strconv.Itoa(n)
+		}
+		if got := claimed[p.rel()]; got != want {
+			t.Errorf("README.md: the row of %s says %q, its graph says %q", p.rel(), got, want)
+		}
+		delete(claimed, p.rel())
+	}
+	for name := range claimed {
+		t.Errorf("README.md has a row for %s, which is no public package", name)
+	}
 }
