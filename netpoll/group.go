@@ -36,6 +36,7 @@ type Group struct {
 	empty     chan struct{} // closed when closing and no connection is left; made when closing begins
 
 	done     chan struct{} // closed when closing begins
+	freed    chan struct{} // a token when a connection ended, for a Serve that waits for descriptors
 	stopOnce sync.Once
 	watch    chan struct{} // closed to stop the watchdog
 	watched  sync.WaitGroup
@@ -51,6 +52,7 @@ func New(config Config) (*Group, error) {
 		conns:     make(map[*Conn]struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		done:      make(chan struct{}),
+		freed:     make(chan struct{}, 1),
 		watch:     make(chan struct{}),
 	}
 	g.shared.Limits = core.Limits{
@@ -177,6 +179,10 @@ func (g *Group) remove(c *Conn) {
 	defer g.mu.Unlock()
 	delete(g.conns, c)
 	g.signalEmptyLocked()
+	select {
+	case g.freed <- struct{}{}:
+	default:
+	}
 }
 
 func (g *Group) signalEmptyLocked() {

@@ -21,7 +21,7 @@ const (
 // concurrently when several Serves share it.
 //
 // A failure that may pass, such as running out of file descriptors, is retried with a back-off of 5 ms to 1 s, logged
-// once per episode, and costs no live connection; a connection that cannot be handed to a loop is closed and counted.
+// once per episode, and costs no live connection; the end of a connection cuts the wait short. A connection that cannot be handed to a loop is closed and counted.
 func (g *Group) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn) (Handler, error)) error {
 	defer ln.Close()
 	if err := g.addListener(ln); err != nil {
@@ -32,32 +32,35 @@ func (g *Group) Serve(ctx context.Context, ln net.Listener, accept func(c *Conn)
 	backoff := time.Duration(0)
 	for {
 		nc, err := ln.Accept()
-		switch {
-		case err == nil:
-			if backoff > 0 {
-				g.config.Logger.Info("accepting again", "listener", addrString(ln.Addr()))
-				backoff = 0
+		if err == nil {
+			err = g.admit(nc, accept)
+		} else {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case g.isClosing():
+				return net.ErrClosed
+			case !passing(err):
+				return err
 			}
-			g.admit(nc, accept)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case g.isClosing():
-			return net.ErrClosed
-		case !passing(err):
-			return err
-		default:
 			g.count.acceptErrors.Add(1)
+		}
+		switch {
+		case err != nil:
 			if backoff == 0 {
 				g.config.Logger.Warn("accept failed, backing off", "listener", addrString(ln.Addr()), "err", err)
 			}
-			backoff = min(max(2*backoff, acceptBackoffMin), acceptBackoffMax)
-			g.pause(ctx, backoff)
+			backoff = g.pause(ctx, min(max(2*backoff, acceptBackoffMin), acceptBackoffMax))
+		case backoff > 0:
+			g.config.Logger.Info("accepting again", "listener", addrString(ln.Addr()))
+			backoff = 0
 		}
 	}
 }
 
-// admit takes one accepted connection in or closes it.
-func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) {
+// admit takes one accepted connection in or closes it. It returns an error only if the system lacked what may come back,
+// so that the next connections had better wait in the kernel's queue.
+func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) error {
 	if max := g.config.MaxConns; max > 0 {
 		g.mu.Lock()
 		full := len(g.conns) >= max
@@ -65,7 +68,7 @@ func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) {
 		if full {
 			g.count.refused.Add(1)
 			nc.Close()
-			return
+			return nil
 		}
 	}
 	c := g.newConn(nc)
@@ -74,12 +77,13 @@ func (g *Group) admit(nc net.Conn, accept func(c *Conn) (Handler, error)) {
 		g.count.rejected.Add(1)
 		c.core.CloseWith(err)
 		nc.Close()
-		return
+		return nil
 	}
 	g.count.accepted.Add(1) // before its handler can look
-	if err := g.enrol(nc, c, h); err != nil {
-		g.config.Logger.Debug("connection lost before its handler saw it", "peer", addrString(c.remote), "err", err)
+	if err := g.enrol(nc, c, h); err != nil && passing(err) {
+		return err
 	}
+	return nil
 }
 
 // callAccept contains panics of the accept function.
@@ -111,14 +115,25 @@ func passing(err error) bool {
 	return false
 }
 
-// pause waits for d, or less if ctx ends or the group closes.
-func (g *Group) pause(ctx context.Context, d time.Duration) {
+// pause waits for d, less if ctx ends or the group closes. When a connection ends meanwhile it waits only the shortest
+// back-off more, in which its descriptor is closed. It returns the back-off that the next one is to double.
+func (g *Group) pause(ctx context.Context, d time.Duration) time.Duration {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-g.done:
+	freed := g.freed
+	for {
+		select {
+		case <-freed:
+			freed = nil
+			d = acceptBackoffMin
+			timer.Reset(d)
+		case <-timer.C:
+			return d
+		case <-ctx.Done():
+			return d
+		case <-g.done:
+			return d
+		}
 	}
 }
 

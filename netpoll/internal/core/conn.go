@@ -95,6 +95,9 @@ func (c *Conn) IsOpened() bool { return c.flags.Load()&flagOpened != 0 }
 // Closing reports whether a close was requested or has happened.
 func (c *Conn) Closing() bool { return c.flags.Load()&flagClosing != 0 }
 
+// Draining reports whether Drain was called.
+func (c *Conn) Draining() bool { return c.flags.Load()&flagDraining != 0 }
+
 // CloseWith closes now; the first cause recorded is the one reported.
 func (c *Conn) CloseWith(err error) {
 	c.queueMu.Lock()

@@ -45,6 +45,9 @@ func (*events) OnClose(gc gnet.Conn, err error) gnet.Action {
 	}
 	t.core.Finish(err)
 	t.waiter.forget(t)
+	if t.core.Draining() {
+		t.discardInput()
+	}
 	return gnet.None
 }
 

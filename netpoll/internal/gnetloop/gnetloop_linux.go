@@ -19,6 +19,11 @@ import (
 // Supported reports whether this build has event loops.
 const Supported = true
 
+const (
+	discardBytes = 16 << 10
+	discardReads = 64
+)
+
 var errRegister = errors.New("netpoll: the kernel did not register the connection with the loop")
 
 // Engine is a group of event loops. Its methods are safe for concurrent use.
@@ -155,6 +160,18 @@ func (t *conn) WriteSome(p []byte) (int, error) {
 			return n, core.ErrWouldBlock
 		default:
 			return n, nil
+		}
+	}
+}
+
+// discardInput reads what has arrived, within a bound. Closing a socket with unread bytes makes the kernel reset the
+// connection and drop what it still holds for the peer: the last words of a handler that refused its input.
+func (t *conn) discardInput() {
+	buf := make([]byte, discardBytes)
+	for range discardReads {
+		n, err := unix.Read(t.fd, buf)
+		if n < len(buf) || err != nil {
+			return
 		}
 	}
 }

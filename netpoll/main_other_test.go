@@ -1,0 +1,11 @@
+//go:build !linux
+
+package netpoll_test
+
+import (
+	"testing"
+
+	"github.com/wireplane/wireplane/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
