@@ -151,3 +151,21 @@ func TestREADMETable(t *testing.T) {
 		t.Errorf("README.md has a row for %s, which is no public package", name)
 	}
 }
+
+// TestDocsNameTargetsThatExist: a "make X" in code is a target of the Makefile.
+func TestDocsNameTargetsThatExist(t *testing.T) {
+	targets := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^([a-z0-9-]+):`).FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		targets[m[1]] = true
+	}
+	command := regexp.MustCompile("(?m)(?:^|`)(?:\\$ )?make ([a-z][a-z0-9-]*)")
+	for _, f := range trackedWith(t, ".md") {
+		for _, code := range codeFence.FindAllString(read(t, f), -1) {
+			for _, m := range command.FindAllStringSubmatch(code, -1) {
+				if !targets[m[1]] {
+					t.Errorf("%s: make %s is no target", f, m[1])
+				}
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -27,7 +28,7 @@ func tracked(t *testing.T) []string {
 	t.Helper()
 	files, err := listTracked()
 	if err != nil {
-		t.Fatalf("git ls-files: %v", err)
+		t.Fatalf("list the files: %v", err)
 	}
 	return files
 }
@@ -35,7 +36,7 @@ func tracked(t *testing.T) []string {
 var listTracked = sync.OnceValues(func() ([]string, error) {
 	out, err := run("git", "ls-files", "-z")
 	if err != nil {
-		return nil, err
+		return walk() // an unpacked archive has no git
 	}
 	files := strings.Split(strings.TrimRight(out, "\x00"), "\x00")
 	return slices.DeleteFunc(files, func(f string) bool {
@@ -43,6 +44,19 @@ var listTracked = sync.OnceValues(func() ([]string, error) {
 		return err != nil
 	}), nil
 })
+
+// walk returns all files of an unpacked archive.
+func walk() ([]string, error) {
+	var files []string
+	tree := os.DirFS(root)
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			files = append(files, name)
+		}
+		return err
+	})
+	return files, err
+}
 
 // trackedWith returns the tracked files whose name ends in one of the suffixes.
 func trackedWith(t *testing.T, suffixes ...string) []string {
