@@ -1,8 +1,15 @@
 package tcpplane
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // gate bounds how many goroutine handlers run at once, and how many calls wait.
+//
+// It keeps the goroutines of handlers that have ended for the next ones: a new
+// goroutine starts with so small a stack that encoding the answer makes it grow,
+// which costs several times what starting it does.
 type gate struct {
 	max, maxQueued int
 
@@ -10,27 +17,67 @@ type gate struct {
 	running int
 	queue   []*serverCall // from head on, first come first served
 	head    int
+	idle    []*worker // last in, first out
+	low     int       // fewest idle workers since the last trim
+	trimmer *time.Timer
+	closed  bool
 }
 
-// enter reports whether c may run now, or else its place in the queue: the number
-// of calls before it. ok is false when the queue is full.
+// worker is a parked goroutine.
+type worker struct{ next chan *serverCall }
+
+const (
+	maxIdle   = 1024            // parked goroutines, at most
+	trimEvery = 5 * time.Second // those that nobody needed for so long end
+)
+
+// enter takes a call. It runs c if there is room and reports true, or queues it
+// behind place others; ok is false when the queue is full, place calls long.
 func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.running < g.max {
 		g.running++
+		var w *worker
+		if n := len(g.idle) - 1; n >= 0 {
+			w = g.idle[n]
+			g.idle[n] = nil
+			g.idle = g.idle[:n]
+			g.low = min(g.low, n)
+		}
+		g.mu.Unlock()
+		if w == nil {
+			w = &worker{next: make(chan *serverCall, 1)}
+			go g.work(w)
+		}
+		w.next <- c
 		return true, 0, true
 	}
+	defer g.mu.Unlock()
 	place = len(g.queue) - g.head
 	if place >= g.maxQueued {
 		return false, place, false
 	}
 	if g.head > 64 && g.head > len(g.queue)/2 {
-		g.queue = append(g.queue[:0], g.queue[g.head:]...)
-		g.head = 0
+		n := copy(g.queue, g.queue[g.head:])
+		clear(g.queue[n:])
+		g.queue, g.head = g.queue[:n], 0
 	}
 	g.queue = append(g.queue, c)
 	return false, place, true
+}
+
+// work runs calls until the worker is not needed any more.
+func (g *gate) work(w *worker) {
+	for c := range w.next {
+		c.serve()
+		for c = g.leave(); c != nil; c = g.leave() {
+			c.started()
+			c.serve()
+		}
+		if !g.park(w) {
+			return
+		}
+	}
 }
 
 // leave gives the place of a finished handler to the next call, which it returns.
@@ -48,4 +95,54 @@ func (g *gate) leave() *serverCall {
 		g.queue, g.head = g.queue[:0], 0
 	}
 	return c
+}
+
+// park keeps w for the next call, or reports that it should end.
+func (g *gate) park(w *worker) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.idle) >= maxIdle {
+		return false
+	}
+	if len(g.idle) == 0 && g.trimmer == nil {
+		g.trimmer = time.AfterFunc(trimEvery, g.trim)
+	}
+	g.idle = append(g.idle, w)
+	return true
+}
+
+// trim ends the workers that were idle all the time since the last trim, the
+// longest idle first.
+func (g *gate) trim() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return
+	}
+	n := min(g.low, len(g.idle))
+	for _, w := range g.idle[:n] {
+		close(w.next)
+	}
+	rest := copy(g.idle, g.idle[n:])
+	clear(g.idle[rest:])
+	g.idle = g.idle[:rest]
+	g.low = rest
+	g.trimmer = nil
+	if rest > 0 {
+		g.trimmer = time.AfterFunc(trimEvery, g.trim)
+	}
+}
+
+// close ends the parked workers; running ones end with their handlers.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	if g.trimmer != nil {
+		g.trimmer.Stop()
+	}
+	for _, w := range g.idle {
+		close(w.next)
+	}
+	g.idle = nil
 }

@@ -220,6 +220,7 @@ func (s *Server) stop() []*link {
 }
 
 func (s *Server) closeGroup() error {
+	s.gate.close()
 	if !s.owned {
 		return nil
 	}

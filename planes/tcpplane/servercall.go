@@ -146,7 +146,6 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 		switch {
 		case run:
 			w.spawned = append(w.spawned, ev.ID)
-			go c.run()
 		case ok:
 			l.mu.Lock()
 			l.sess.Accept(c.id, uint32(place))
@@ -218,18 +217,15 @@ func (l *link) sendReplies(w *batch) {
 	w.replies, w.out = w.replies[:0], w.out[:0]
 }
 
-// run runs the handler, and then the calls that waited for its place.
-func (c *serverCall) run() { //nolint:contextcheck // c is its own context
-	c.serve()
-	for c = c.srv.gate.leave(); c != nil; c = c.srv.gate.leave() {
-		c.l.mu.Lock()
-		c.l.sess.Started(c.id)
-		c.l.mu.Unlock()
-		c.l.wake()
-		c.serve()
-	}
+// started tells the caller that a handler which had to wait runs now.
+func (c *serverCall) started() {
+	c.l.mu.Lock()
+	c.l.sess.Started(c.id)
+	c.l.mu.Unlock()
+	c.l.wake()
 }
 
+// serve runs the handler and ends the call.
 func (c *serverCall) serve() {
 	defer c.payload.Release()
 	if c.why() != nil { // cancelled while it waited
