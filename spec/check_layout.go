@@ -15,7 +15,6 @@ func plural(n int, what string) string {
 // layout computes offsets and sizes of all members, and the ranges of the
 // expressions that are evaluated while reading.
 func (c *checker) layout(s *Struct) {
-	st := c.state[s]
 	total := Size{}
 	for i, m := range s.Members {
 		last := i == len(s.Members)-1
@@ -33,12 +32,30 @@ func (c *checker) layout(s *Struct) {
 			c.layoutGroup(s, m)
 			total = c.addSize(total, m.Size, m.Span)
 		case *Assert:
-			e := newEnv()
-			e.apply(st.cons, 0)
-			c.ranges(m.Expr, e)
+			c.layoutAssert(s, m)
 		}
 	}
 	s.Size = total
+}
+
+// layoutAssert computes the ranges in an assertion by the conditions above it.
+func (c *checker) layoutAssert(s *Struct, a *Assert) {
+	st := c.state[s]
+	before := st.cons
+	for i, con := range before {
+		if con.from == a.Expr {
+			before = before[:i]
+			break
+		}
+	}
+	env := newEnv()
+	env.apply(before, a.upto())
+	st.self, st.at = a.Expr, a.upto()
+	c.ranges(a.Expr, env)
+	st.self = nil
+	if measures(a.Expr) && a.Expr.Info().Kind == ValueBool {
+		c.assume(s, a.Expr, a.upto())
+	}
 }
 
 // addSize adds sizes; a message that cannot fit into memory is refused.
@@ -69,9 +86,13 @@ func (c *checker) layoutField(s *Struct, f *Field, last bool) {
 	}
 	c.checkClauses(f)
 	st.at = f.Index + 1
-	// The conditions of a field are not facts while they are being checked.
 	for _, w := range f.Where {
+		st.self = w
 		c.ranges(w, env)
+		st.self = nil
+		if measures(w) && w.Info().Kind == ValueBool {
+			c.assume(s, w, f.Index+1)
+		}
 	}
 	for _, in := range f.In {
 		c.ranges(in, env)

@@ -8,6 +8,7 @@ type structState struct {
 	cons []constraint
 	env  *env
 	at   int  // fields below this index have been read
+	self Expr // the condition being checked: it and later ones prove nothing yet
 	open bool // ends with [..], so that it needs a region around it
 	// uses are the extents whose size is computed from fields.
 	uses []extentUse
@@ -249,12 +250,33 @@ func (c *checker) resolveAssert(s *Struct, a *Assert, next int) {
 	}
 	a.Limit = a.Expr.Info().Limit
 	a.Fields = namedFields(a.Expr, s)
-	upto := 0
-	for _, f := range a.Fields {
-		upto = max(upto, f.Index+1)
+	if !measures(a.Expr) {
+		c.assume(s, a.Expr, a.upto())
 	}
+}
+
+// upto is the number of fields that must have been read for the assertion.
+func (a *Assert) upto() int {
+	if n := len(a.Fields); n > 0 {
+		return a.Fields[n-1].Index + 1
+	}
+	return 0
+}
+
+// measures reports whether e asks for a size or a count. The constraints of
+// such an expression wait until the sizes are known.
+func measures(e Expr) bool {
+	return calls(e, func(fn Func) bool { return fn == FuncSize || fn == FuncCount })
+}
+
+// assume adds what follows from a condition that holds once the fields below
+// upto have been read.
+func (c *checker) assume(s *Struct, e Expr, upto int) {
 	st := c.state[s]
-	st.cons = append(st.cons, c.constraints(a.Expr, upto)...)
+	for _, con := range c.constraints(e, upto) {
+		con.from = e
+		st.cons = append(st.cons, con)
+	}
 }
 
 // namedFields are the fields that e names, in wire order.
@@ -290,17 +312,16 @@ func (c *checker) resolveClauses(s *Struct, f *Field) {
 	before.cond = f.If
 	c.typeExprs(f.Type, before)
 	after := &scope{s: s, upto: f.Index + 1, this: f, cond: f.If}
-	st := c.state[s]
 	for _, w := range f.Where {
 		c.resolve(w, after)
-		if c.wantBool(w) {
-			st.cons = append(st.cons, c.constraints(w, f.Index+1)...)
+		if c.wantBool(w) && !measures(w) {
+			c.assume(s, w, f.Index+1)
 		}
 	}
 	for _, in := range f.In {
 		c.resolve(in, after)
 		if in.Info().Kind == ValueBool {
-			st.cons = append(st.cons, c.constraints(in, f.Index+1)...)
+			c.assume(s, in, f.Index+1)
 		}
 	}
 	if f.Derived != nil {

@@ -6,6 +6,7 @@ import "math/big"
 type constraint struct {
 	form *linForm
 	upto int
+	from Expr // the condition that it was taken from
 }
 
 // env holds the known ranges of variables at one place of a message.
@@ -134,15 +135,15 @@ func (c *checker) compareConstraints(e *Binary, upto int) []constraint {
 	one := constForm(bigOne)
 	switch e.Op {
 	case "<=":
-		return []constraint{{x.minus(y), upto}}
+		return []constraint{{x.minus(y), upto, e}}
 	case "<":
-		return []constraint{{x.minus(y).plus(one), upto}}
+		return []constraint{{x.minus(y).plus(one), upto, e}}
 	case ">=":
-		return []constraint{{y.minus(x), upto}}
+		return []constraint{{y.minus(x), upto, e}}
 	case ">":
-		return []constraint{{y.minus(x).plus(one), upto}}
+		return []constraint{{y.minus(x).plus(one), upto, e}}
 	case "==":
-		return []constraint{{x.minus(y), upto}, {y.minus(x), upto}}
+		return []constraint{{x.minus(y), upto, e}, {y.minus(x), upto, e}}
 	}
 	return nil
 }
@@ -166,7 +167,7 @@ func (c *checker) inConstraints(e *InExpr, upto int) []constraint {
 		}
 		all = all.hull(interval{lo, hi})
 	}
-	return []constraint{{constForm(all.lo).minus(x), upto}, {x.minus(constForm(all.hi)), upto}}
+	return []constraint{{constForm(all.lo).minus(x), upto, e}, {x.minus(constForm(all.hi)), upto, e}}
 }
 
 // setEnd is the value of an end of a range, a limit's default included.

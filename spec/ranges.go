@@ -157,6 +157,9 @@ func (c *checker) provenLess(e *Binary, env *env) bool {
 	}
 	// form <= 0 and l + form >= 0 whatever the variables are: then l >= 0.
 	for _, con := range st.cons {
+		if st.self != nil && con.from == st.self {
+			break
+		}
 		if con.upto <= st.at && l.plus(con.form).rangeIn(env).lo.Sign() >= 0 {
 			return true
 		}
