@@ -1,0 +1,6 @@
+package netpoll
+
+import "unsafe"
+
+// ConnBytes is the size of a Conn.
+const ConnBytes = unsafe.Sizeof(Conn{})
