@@ -179,3 +179,5 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 		}
 	})
 }
+
+func contains(s, sub string) bool { return strings.Contains(s, sub) }

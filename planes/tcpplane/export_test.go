@@ -1,0 +1,15 @@
+package tcpplane
+
+// CutClient breaks the client's connections as a failing network would.
+func CutClient(c *Client) {
+	c.mu.Lock()
+	links := make([]*link, 0, len(c.links))
+	for l := range c.links {
+		links = append(links, l)
+	}
+	c.mu.Unlock()
+	for _, l := range links {
+		_ = l.nc.Close()
+		<-l.done
+	}
+}
