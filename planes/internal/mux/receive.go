@@ -142,7 +142,7 @@ func (s *Session) step(now time.Duration, f *muxwire.Frame, evs []Event) ([]Even
 		muxwire.FrameTypeAccept, muxwire.FrameTypeStarted, muxwire.FrameTypeRefuse, muxwire.FrameTypeCloseSend:
 	default:
 		if known(f.Type) {
-			return evs, s.illegal(f, "on a stream")
+			return evs, s.illegal(f, "a frame of the connection")
 		}
 		return evs, s.unexplained(f) // a type of a later version: skipped, but counted
 	}
@@ -180,10 +180,13 @@ func (s *Session) stepConn(now time.Duration, f *muxwire.Frame, evs []Event) ([]
 	case muxwire.FrameTypeGoaway:
 		return s.onGoAway(f, evs)
 	}
-	if !known(f.Type) {
+	switch {
+	case !known(f.Type):
 		return evs, s.unexplained(f)
+	case f.Type == muxwire.FrameTypeHello:
+		return evs, s.illegal(f, "HELLO comes once")
 	}
-	return evs, s.illegal(f, "on stream 0")
+	return evs, s.illegal(f, "a frame of streams")
 }
 
 // flagsOf returns the flags that may stand on a frame of type t ([mux-flags-1]).
