@@ -44,7 +44,7 @@ func parseBenchFlags(args []string, all []bench.Contender) (benchOptions, error)
 	fs.DurationVar(&f.duration, "duration", 600*time.Millisecond, "")
 	fs.DurationVar(&f.warmUp, "warmup", 150*time.Millisecond, "")
 	fs.IntVar(&f.rounds, "rounds", 7, "")
-	fs.BoolVar(&f.pin, "pin", false, "")
+	fs.BoolVar(&f.pin, "pin", bench.CanPin(), "")
 	fs.BoolVar(&f.json, "json", false, "")
 	fs.StringVar(&f.jsonLines, "json-lines", "", "")
 	fs.StringVar(&f.suite, "suite", "", "")
@@ -186,7 +186,9 @@ How:
   --rounds N        rounds (default 7)
   --duration D      window of one measurement (default 600ms)
   --warmup D        time before each window (default 150ms)
-  --pin             server on CPU 0, client on CPU 1, the floor like the rest (Linux)
+  --pin             one CPU for the server, another for the client, the floor like the
+                    rest (default where that is possible; --pin=false leaves it to the
+                    kernel, whose luck then decides most of the figures)
   --contenders LIST comma-separated; the floor is always measured (default all)
   --profile DIR     write CPU profiles of both sides in the last round to DIR
 

@@ -23,7 +23,7 @@ type Measurement struct {
 func (r *runner) measure(ctx context.Context, e Entry, w Workload, profile string) (m Measurement, err error) {
 	serverCPU, clientCPU := -1, -1
 	if r.cfg.Pin {
-		serverCPU, clientCPU = 0, 1
+		serverCPU, clientCPU, _ = pinCPUs()
 	}
 	spec := peerSpec{Role: roleServer, Contender: e.Name, Handler: e.Handler, Workload: w}
 	if profile != "" {

@@ -7,8 +7,11 @@ import (
 	"os/exec"
 )
 
-// CanPin says whether this system can keep a process on one CPU.
-const CanPin = false
+// CanPin reports whether there are two CPUs to keep a server and a client on:
+// not on this system.
+func CanPin() bool { return false }
+
+func pinCPUs() (server, client int, ok bool) { return -1, -1, false }
 
 // startOn starts cmd. It can bind nothing here, and fails when it is asked to.
 func startOn(cmd *exec.Cmd, cpu int) error {

@@ -15,25 +15,26 @@ import (
 // not the ratio of the medians. Rates and costs are per request, or per item of a
 // stream; latencies are of a whole call. Zero peers are left out of the JSON form.
 type Row struct {
-	Workload     string  `json:"workload"`
-	Handler      string  `json:"handler"`
-	Ratio        float64 `json:"ratio"` // to the floor of the same round
-	Rate         float64 `json:"rate"`  // a second
-	P50Micros    float64 `json:"p50_us"`
-	P99Micros    float64 `json:"p99_us"`
-	CPUServer    float64 `json:"cpu_us_server"`
-	CPUClient    float64 `json:"cpu_us_client"`
-	Contender    string  `json:"contender"`
-	Rounds       int     `json:"rounds"`
-	P999Micros   float64 `json:"p999_us"`
-	RatioMin     float64 `json:"ratio_min"`
-	RatioMax     float64 `json:"ratio_max"`
-	FloorRate    float64 `json:"raw_rate"`
-	AllocsServer float64 `json:"allocs_server"`
-	AllocsClient float64 `json:"allocs_client"`
-	CallsServer  float64 `json:"syscalls_server,omitempty"` // where the contender counts them
-	CallsClient  float64 `json:"syscalls_client,omitempty"`
-	Target       float64 `json:"target,omitempty"` // ratio that the project asks for
+	Workload     string    `json:"workload"`
+	Handler      string    `json:"handler"`
+	Ratio        float64   `json:"ratio"` // to the floor of the same round
+	Rate         float64   `json:"rate"`  // a second
+	P50Micros    float64   `json:"p50_us"`
+	P99Micros    float64   `json:"p99_us"`
+	CPUServer    float64   `json:"cpu_us_server"`
+	CPUClient    float64   `json:"cpu_us_client"`
+	Contender    string    `json:"contender"`
+	Rounds       int       `json:"rounds"`
+	P999Micros   float64   `json:"p999_us"`
+	RatioMin     float64   `json:"ratio_min"`
+	RatioMax     float64   `json:"ratio_max"`
+	FloorRate    float64   `json:"raw_rate"`
+	Rates        []float64 `json:"rates"` // round by round
+	AllocsServer float64   `json:"allocs_server"`
+	AllocsClient float64   `json:"allocs_client"`
+	CallsServer  float64   `json:"syscalls_server,omitempty"` // where the contender counts them
+	CallsClient  float64   `json:"syscalls_client,omitempty"`
+	Target       float64   `json:"target,omitempty"` // ratio that the project asks for
 
 	title string
 	floor bool
@@ -51,6 +52,7 @@ func newRow(w Workload, e Entry, ms, floor []Measurement) Row {
 		title: e.Title(), floor: &ms[0] == &floor[0],
 		Ratio: round(Median(ratios)), RatioMin: round(slices.Min(ratios)), RatioMax: round(slices.Max(ratios)),
 		Rate:         math.Round(median(ms, rate)),
+		Rates:        rounded(pick(ms, rate)),
 		FloorRate:    math.Round(median(floor, rate)),
 		P50Micros:    micros(func(m Measurement) time.Duration { return m.P50 }),
 		P99Micros:    micros(func(m Measurement) time.Duration { return m.P99 }),
@@ -81,6 +83,13 @@ func pick(ms []Measurement, f func(Measurement) float64) []float64 {
 
 // round keeps four decimals: more is noise.
 func round(v float64) float64 { return math.Round(v*1e4) / 1e4 }
+
+func rounded(vs []float64) []float64 {
+	for i := range vs {
+		vs[i] = math.Round(vs[i])
+	}
+	return vs
+}
 
 // Summary returns the rows that belong into a record of results: those of the
 // plane when it was measured, else those of every contender but the floor. A

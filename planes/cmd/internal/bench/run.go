@@ -32,7 +32,7 @@ type Config struct {
 	Rounds    int        // at least 1
 	WarmUp    time.Duration
 	Window    time.Duration
-	Pin       bool     // server on CPU 0, client on CPU 1, the floor like the rest
+	Pin       bool     // one CPU for the server, another for the client, the floor like the rest
 	Command   []string // starts a child process that calls Peer
 	// ProfileDir is a directory for CPU profiles of both sides in the last round;
 	// empty for none.
@@ -59,8 +59,8 @@ func (c Config) Validate() error {
 	if c.WarmUp < 0 || c.WarmUp > time.Minute {
 		errs = append(errs, fmt.Errorf("bench: a warm-up of %v is not in 0s..1m", c.WarmUp))
 	}
-	if c.Pin && !CanPin {
-		errs = append(errs, errors.New("bench: this system cannot pin processes to a CPU"))
+	if c.Pin && !CanPin() {
+		errs = append(errs, errors.New("bench: there are no two CPUs here to pin processes to"))
 	}
 	if len(c.Command) == 0 {
 		errs = append(errs, errors.New("bench: no command for the child processes"))

@@ -11,12 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Buffer sizes in bytes. A read buffer that stays in the second-level cache beats
-// a larger one; the answers are written from a run of blobs of about blobRun.
 const (
-	readBuffer = 256 << 10
-	blobRun    = 256 << 10
-	maxConns   = 1 << 12
+	readBuffer = 256 << 10 // bytes of one read; more does not pay, the caches are near
+	maxConns   = 1 << 12   // bound on descriptors
 )
 
 // Server is the server side of the floor. One goroutine, locked to its thread,
@@ -25,8 +22,7 @@ const (
 type Server struct {
 	shape Shape
 	poll  *poller
-	run   []byte // blobs back to back, stream workload only
-	blob  int    // bytes of one blob
+	blob  []byte // answer to one request of the stream workload; nil for unary
 	conns [maxConns]atomic.Pointer[serverConn]
 
 	closing atomic.Bool
@@ -46,7 +42,7 @@ type serverConn struct {
 	from    int // of these, bytes already echoed
 	until   int // of these, bytes of whole frames
 	owed    int // stream workload: bytes still to write
-	at      int // stream workload: position in the run
+	at      int // stream workload: position in the blob
 	waiting bool
 }
 
@@ -62,13 +58,7 @@ func NewServer(s Shape) (*Server, error) {
 	}
 	srv := &Server{shape: s, poll: poll}
 	if s.StreamItems > 0 {
-		srv.blob = s.AnswerBytes()
-		for {
-			srv.run = AppendAnswer(srv.run, s, 0)
-			if len(srv.run)+srv.blob > blobRun {
-				break
-			}
-		}
+		srv.blob = AppendAnswer(nil, s, 0)
 	}
 	return srv, nil
 }
@@ -177,13 +167,13 @@ func (s *Server) serve(c *serverConn) error {
 			return err
 		}
 		c.until = used
-		if s.blob > 0 {
-			c.owed += frames * s.blob
+		if s.blob != nil {
+			c.owed += frames * len(s.blob)
 			c.from = used
 		}
 	}
 	var err error
-	if s.blob > 0 {
+	if s.blob != nil {
 		err = s.writeBlobs(c)
 	} else {
 		err = s.writeEcho(c)
@@ -210,11 +200,11 @@ func (s *Server) writeEcho(c *serverConn) error {
 	return nil
 }
 
-// writeBlobs writes what is owed from the run of blobs.
+// writeBlobs writes what is owed, one blob with each call.
 func (s *Server) writeBlobs(c *serverConn) error {
 	for c.owed > 0 {
 		s.made++
-		n, err := rawWrite(c.fd, s.run[c.at:min(len(s.run), c.at+c.owed)])
+		n, err := rawWrite(c.fd, s.blob[c.at:])
 		if err != nil {
 			return err
 		}
@@ -222,7 +212,7 @@ func (s *Server) writeBlobs(c *serverConn) error {
 			return nil
 		}
 		c.owed -= n
-		if c.at += n; c.at == len(s.run) {
+		if c.at += n; c.at == len(s.blob) {
 			c.at = 0
 		}
 	}
@@ -234,9 +224,6 @@ func (s *Server) writeBlobs(c *serverConn) error {
 func (s *Server) settle(c *serverConn) error {
 	stuck := c.owed > 0 || c.from < c.until
 	if !stuck {
-		if c.owed == 0 {
-			c.at = 0
-		}
 		if c.from > 0 {
 			c.have = copy(c.buf, c.buf[c.from:c.have])
 			c.from, c.until = 0, 0

@@ -6,8 +6,8 @@ import (
 
 // answerer makes the answers of an echo server for one connection.
 type answerer struct {
-	blob []byte // the answer to one stream request; nil for a unary echo
-	out  []byte // reused
+	blob  []byte                    // the answer to one stream request; nil for a unary echo
+	write func([]byte) (int, error) // of the connection, bound once
 }
 
 func newAnswerer(s rawfloor.Shape) *answerer {
@@ -18,22 +18,26 @@ func newAnswerer(s rawfloor.Shape) *answerer {
 	return a
 }
 
-// answer returns what to write for the whole frames at the start of b, which are
-// used bytes. The result is borrowed: it aliases b, or is valid until the next call.
-func (a *answerer) answer(b []byte) (out []byte, used int, err error) {
+// answer writes the answers to the whole frames at the start of b, which are used
+// bytes: with one write for all of a unary echo, with one for each stream.
+func (a *answerer) answer(b []byte) (used int, err error) {
 	n, used, err := rawfloor.Walk(b)
-	if err != nil || a.blob == nil {
-		return b[:used], used, err
+	if err != nil || used == 0 {
+		return used, err
 	}
-	a.out = a.out[:0]
+	if a.blob == nil {
+		_, err = a.write(b[:used])
+		return used, err
+	}
 	at := 0
 	for range n {
-		from := len(a.out)
-		a.out = append(a.out, a.blob...)
-		setStreams(a.out[from:], rawfloor.Stream(b[at:]))
+		setStreams(a.blob, rawfloor.Stream(b[at:]))
+		if _, err := a.write(a.blob); err != nil {
+			return used, err
+		}
 		at += rawfloor.FrameLen(b[at:])
 	}
-	return a.out, used, nil
+	return used, nil
 }
 
 // setStreams overwrites the stream number of every frame in b, which holds whole

@@ -107,7 +107,17 @@ func (s *gnetServer) Close() error {
 	return nil
 }
 
-// OnTraffic answers the whole frames that have come in with one write.
+// OnOpen binds the connection's write function: a method value allocates.
+func (s *gnetServer) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
+	a, ok := c.Context().(*answerer)
+	if !ok {
+		return nil, gnet.Close
+	}
+	a.write = c.Write
+	return nil, gnet.None
+}
+
+// OnTraffic answers the whole frames that have come in.
 func (s *gnetServer) OnTraffic(c gnet.Conn) gnet.Action {
 	a, ok := c.Context().(*answerer)
 	if !ok {
@@ -117,14 +127,9 @@ func (s *gnetServer) OnTraffic(c gnet.Conn) gnet.Action {
 	if err != nil && !errors.Is(err, io.ErrShortBuffer) {
 		return gnet.Close
 	}
-	out, used, err := a.answer(b)
+	used, err := a.answer(b)
 	if err != nil {
 		return gnet.Close
-	}
-	if len(out) > 0 {
-		if _, err := c.Write(out); err != nil {
-			return gnet.Close
-		}
 	}
 	if _, err := c.Discard(used); err != nil {
 		return gnet.Close

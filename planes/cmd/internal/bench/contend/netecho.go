@@ -82,6 +82,7 @@ func (s *netServer) conn(c net.Conn) {
 		s.mu.Unlock()
 	}()
 	a := newAnswerer(s.shape)
+	a.write = c.Write
 	buf := make([]byte, max(readBufferBytes, 2*s.shape.RequestBytes()))
 	have := 0
 	for {
@@ -90,14 +91,9 @@ func (s *netServer) conn(c net.Conn) {
 			return
 		}
 		have += n
-		out, used, err := a.answer(buf[:have])
+		used, err := a.answer(buf[:have])
 		if err != nil {
 			return
-		}
-		if len(out) > 0 {
-			if _, err := c.Write(out); err != nil {
-				return
-			}
 		}
 		have = copy(buf, buf[used:have])
 	}
