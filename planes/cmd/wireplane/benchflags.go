@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,12 +70,16 @@ func (f benchFlags) options(all []bench.Contender) (benchOptions, error) {
 	if err != nil {
 		return benchOptions{}, err
 	}
-	entries, err := f.entries(all)
+	contenders, err := f.chosen(all)
+	if err != nil {
+		return benchOptions{}, err
+	}
+	handler, err := f.handlerClass()
 	if err != nil {
 		return benchOptions{}, err
 	}
 	o := benchOptions{json: f.json, jsonLines: f.jsonLines, config: bench.Config{
-		Floor: all[0], Entries: entries, Workloads: workloads, Rounds: f.rounds,
+		Floor: all[0], Contenders: contenders, Handler: handler, Workloads: workloads, Rounds: f.rounds,
 		WarmUp: f.warmUp, Window: f.duration, Pin: f.pin, ProfileDir: f.profile,
 	}}
 	check := o.config
@@ -106,34 +109,33 @@ func (f benchFlags) workloads() ([]bench.Workload, error) {
 	return []bench.Workload{w.WithName()}, nil
 }
 
-// entries returns the contenders to measure beside the floor, with the handler
-// classes that were asked for. A contender that has only one class keeps it.
-func (f benchFlags) entries(all []bench.Contender) ([]bench.Entry, error) {
-	if !slices.Contains([]string{"all", bench.Inline, bench.Goroutine}, f.handler) {
-		return nil, fmt.Errorf("no handler class %q; there are %s, %s and all", f.handler, bench.Inline, bench.Goroutine)
+// chosen returns the contenders to measure beside the floor.
+func (f benchFlags) chosen(all []bench.Contender) ([]bench.Contender, error) {
+	if !f.set["contenders"] {
+		return all[1:], nil
 	}
-	chosen := all[1:]
-	if f.set["contenders"] {
-		chosen = nil
-		for name := range strings.SplitSeq(f.contenders, ",") {
-			c, err := bench.Find(all, strings.TrimSpace(name))
-			if err != nil {
-				return nil, err
-			}
-			if c.Name != all[0].Name { // the floor is measured anyway
-				chosen = append(chosen, c)
-			}
+	var chosen []bench.Contender
+	for name := range strings.SplitSeq(f.contenders, ",") {
+		c, err := bench.Find(all, strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		if c.Name != all[0].Name { // the floor is measured anyway
+			chosen = append(chosen, c)
 		}
 	}
-	var entries []bench.Entry
-	for _, c := range chosen {
-		for _, h := range c.Handlers {
-			if f.handler == "all" || f.handler == h || len(c.Handlers) == 1 {
-				entries = append(entries, bench.Entry{Contender: c, Handler: h})
-			}
-		}
+	return chosen, nil
+}
+
+// handlerClass checks the handler flag; all is the empty class.
+func (f benchFlags) handlerClass() (string, error) {
+	switch f.handler {
+	case "all":
+		return "", nil
+	case bench.Inline, bench.Goroutine:
+		return f.handler, nil
 	}
-	return entries, nil
+	return "", fmt.Errorf("no handler class %q; there are %s, %s and all", f.handler, bench.Inline, bench.Goroutine)
 }
 
 // parseSize reads a number of bytes: 64, 4k, 4KiB, 1m, 1MiB.
@@ -177,7 +179,8 @@ One workload:
   --inflight N      calls in flight, over all connections (default 16)
   --size BYTES      payload of a request and its answer, or of an item; 64, 4k, 1MiB (default 64)
   --stream N        N items answer each request; 0 is a unary call (default 0)
-  --handler CLASS   inline, goroutine or all (default all)
+  --handler CLASS   inline, goroutine or all (default all); streams are always
+                    answered by goroutines
 Or a fixed list of them:
   --suite floor     unary 64 B with 1, 16 and 256 in flight, 4 KiB with 16, and
                     streams of 256 x 64 B, 1 and 64 at once, on one connection

@@ -57,7 +57,7 @@ func (p *peer) commands(srv Server, addr string) error {
 
 // drive is the part of a client: ready when connected, then one run.
 func (p *peer) drive(ctx context.Context, c Contender) error {
-	cl, err := c.NewClient(ctx, p.spec.Addr, p.spec.Workload)
+	cl, err := c.NewClient(ctx, p.spec.Addr, p.spec.Handler, p.spec.Workload)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // contenders are a pair that works, and some that fail at one point each.
 func contenders() []bench.Contender {
 	server := func(string, bench.Workload) (bench.Server, error) { return &byteServer{}, nil }
-	client := func(ctx context.Context, addr string, w bench.Workload) (bench.Client, error) {
+	client := func(ctx context.Context, addr, _ string, w bench.Workload) (bench.Client, error) {
 		var d net.Dialer
 		c, err := d.DialContext(ctx, "tcp", addr)
 		return &byteClient{c: c, items: w.Items()}, err
@@ -39,17 +39,17 @@ func contenders() []bench.Contender {
 	both := []string{bench.Inline, bench.Goroutine}
 	return []bench.Contender{
 		{Name: "bytes", Handlers: []string{bench.Inline}, NewServer: server, NewClient: client},
-		{Name: "wireplane", Handlers: both, NewServer: server, NewClient: client},
+		{Name: "wireplane", Handlers: both, StreamHandlers: both[1:], NewServer: server, NewClient: client},
 		{Name: "no-server", Handlers: both, NewClient: client, NewServer: func(string, bench.Workload) (bench.Server, error) {
 			return nil, errors.New("this server does not start")
 		}},
-		{Name: "no-client", Handlers: both, NewServer: server, NewClient: func(context.Context, string, bench.Workload) (bench.Client, error) {
+		{Name: "no-client", Handlers: both, NewServer: server, NewClient: func(context.Context, string, string, bench.Workload) (bench.Client, error) {
 			return nil, errors.New("this client does not connect")
 		}},
 		{Name: "hangs-up", Handlers: both, NewServer: func(string, bench.Workload) (bench.Server, error) {
 			return &byteServer{after: 100}, nil
 		}, NewClient: client},
-		{Name: "dies", Handlers: both, NewServer: server, NewClient: func(context.Context, string, bench.Workload) (bench.Client, error) {
+		{Name: "dies", Handlers: both, NewServer: server, NewClient: func(context.Context, string, string, bench.Workload) (bench.Client, error) {
 			_, _ = os.Stderr.WriteString("last words\n")
 			os.Exit(3)
 			return nil, nil
@@ -121,7 +121,7 @@ func (c *byteClient) Run(_ context.Context, m *bench.Meter) error {
 
 func (c *byteClient) Close() error { return c.c.Close() }
 
-func config(t *testing.T, entries ...string) bench.Config {
+func config(t *testing.T, names ...string) bench.Config {
 	t.Helper()
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each child under -race takes a second to end
 	self, err := os.Executable()
@@ -133,19 +133,18 @@ func config(t *testing.T, entries ...string) bench.Config {
 		Floor: all[0], Workloads: bench.FloorSuite()[:1], Rounds: 2,
 		WarmUp: 5 * time.Millisecond, Window: 100 * time.Millisecond, Command: []string{self, "bench-peer"},
 	}
-	for _, name := range entries {
-		name, handler, _ := strings.Cut(name, " ")
+	for _, name := range names {
 		c, err := bench.Find(all, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Entries = append(cfg.Entries, bench.Entry{Contender: c, Handler: handler})
+		cfg.Contenders = append(cfg.Contenders, c)
 	}
 	return cfg
 }
 
 func TestRunMeasuresEveryEntryBesideTheFloor(t *testing.T) {
-	cfg := config(t, "wireplane inline", "wireplane goroutine")
+	cfg := config(t, "wireplane")
 	cfg.Workloads = append(cfg.Workloads, bench.Workload{Name: "s", Conns: 1, Inflight: 1, StreamItems: 10})
 	cfg.Pin = bench.CanPin()
 	cfg.ProfileDir = t.TempDir()
@@ -155,7 +154,7 @@ func TestRunMeasuresEveryEntryBesideTheFloor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 6 || said.Len() == 0 {
+	if len(rows) != 5 || said.Len() == 0 {
 		t.Fatalf("%d rows, %d bytes of progress", len(rows), said.Len())
 	}
 	for i, r := range rows {
@@ -167,24 +166,27 @@ func TestRunMeasuresEveryEntryBesideTheFloor(t *testing.T) {
 	if rows[0].Ratio != 1 || rows[0].Contender != "bytes" || rows[1].Handler != bench.Inline || rows[2].Handler != bench.Goroutine {
 		t.Errorf("rows in the wrong order: %+v", rows[:3])
 	}
+	if rows[4].Workload != "s" || rows[4].Handler != bench.Goroutine {
+		t.Errorf("a stream is answered by %+v", rows[4])
+	}
 	if rows[1].Target != 0.80 || rows[2].Target != 0.60 {
 		t.Errorf("targets %v and %v", rows[1].Target, rows[2].Target)
 	}
 	profiles, err := filepath.Glob(filepath.Join(cfg.ProfileDir, "*.pprof"))
-	if err != nil || len(profiles) != 12 {
+	if err != nil || len(profiles) != 10 {
 		t.Errorf("%d profiles, %v", len(profiles), err)
 	}
 }
 
 func TestAFailureSaysWhoAndWhy(t *testing.T) {
-	for entry, want := range map[string][]string{
-		"no-server inline": {"unary64-c1", "no-server server", "this server does not start"},
-		"no-client inline": {"no-client client", "this client does not connect"},
-		"hangs-up inline":  {"hangs-up client"},
-		"dies inline":      {"dies client", "ended without a word", "last words"},
+	for name, want := range map[string][]string{
+		"no-server": {"unary64-c1", "no-server server", "this server does not start"},
+		"no-client": {"no-client client", "this client does not connect"},
+		"hangs-up":  {"hangs-up client"},
+		"dies":      {"dies client", "ended without a word", "last words"},
 	} {
-		t.Run(entry, func(t *testing.T) {
-			_, err := bench.Run(t.Context(), config(t, entry))
+		t.Run(name, func(t *testing.T) {
+			_, err := bench.Run(t.Context(), config(t, name))
 			if err == nil {
 				t.Fatal("Run = nil")
 			}

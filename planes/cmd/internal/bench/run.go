@@ -9,31 +9,17 @@ import (
 	"time"
 )
 
-// Entry is a contender with one of its handler classes.
-type Entry struct {
-	Contender
-	Handler string
-}
-
-// Title is the entry's name for people: the contender, and the handler class when
-// it has more than one.
-func (e Entry) Title() string {
-	if len(e.Handlers) > 1 {
-		return e.Name + " " + e.Handler
-	}
-	return e.Name
-}
-
 // Config says what Run measures.
 type Config struct {
-	Floor     Contender  // what the others are divided by; its first handler class is used
-	Entries   []Entry    // what is measured beside it
-	Workloads []Workload // at least one
-	Rounds    int        // at least 1
-	WarmUp    time.Duration
-	Window    time.Duration
-	Pin       bool     // one CPU for the server, another for the client, the floor like the rest
-	Command   []string // starts a child process that calls Peer
+	Floor      Contender   // what the others are divided by; its first handler class is used
+	Contenders []Contender // what is measured beside it
+	Handler    string      // the handler class to measure; empty for all, see Contender.Entries
+	Workloads  []Workload  // at least one
+	Rounds     int         // at least 1
+	WarmUp     time.Duration
+	Window     time.Duration
+	Pin        bool     // one CPU for the server, another for the client, the floor like the rest
+	Command    []string // starts a child process that calls Peer
 	// ProfileDir is a directory for CPU profiles of both sides in the last round;
 	// empty for none.
 	ProfileDir string
@@ -80,10 +66,12 @@ func Run(ctx context.Context, cfg Config) ([]Row, error) {
 		return nil, err
 	}
 	r := &runner{cfg: cfg}
-	floor := Entry{Contender: cfg.Floor, Handler: cfg.Floor.Handlers[0]}
-	entries := append([]Entry{floor}, cfg.Entries...)
 	var rows []Row
 	for i, w := range cfg.Workloads {
+		entries := []Entry{{Contender: cfg.Floor, Handler: cfg.Floor.Handlers[0]}}
+		for _, c := range cfg.Contenders {
+			entries = append(entries, c.Entries(w, cfg.Handler)...)
+		}
 		r.progress("bench: %d/%d %s: ", i+1, len(cfg.Workloads), w.Name)
 		start := time.Now()
 		results, err := r.workload(ctx, entries, w)

@@ -18,7 +18,7 @@ type muxClient struct {
 	conns []*muxConn
 }
 
-func newMuxClient(ctx context.Context, addr string, w bench.Workload) (bench.Client, error) {
+func newMuxClient(ctx context.Context, addr, _ string, w bench.Workload) (bench.Client, error) {
 	conns, err := dial(ctx, addr, w.Conns)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type rawClient struct {
 	items int
 }
 
-func newRawClient(ctx context.Context, addr string, w bench.Workload) (bench.Client, error) {
+func newRawClient(ctx context.Context, addr, _ string, w bench.Workload) (bench.Client, error) {
 	setUpForLoop()
 	conns, err := dial(ctx, addr, w.Conns)
 	if err != nil {
