@@ -21,6 +21,7 @@ func testClosing(t *testing.T, newGroup NewGroup) {
 		{"Close: net.ErrClosed", testLocalClose},
 		{"Close inside every callback", testCloseInside},
 		{"the handler's error comes after its last words", testHandlerError},
+		{"unread input does not cost the peer the last words", testLastWords},
 		{"CloseAfterFlush reports its error", testCloseAfterFlush},
 		{"an answer to a half-closing peer is sent", testHalfClose},
 		{"whatever races, OnClose runs once", testCloseRaces},
@@ -116,6 +117,32 @@ func testHandlerError(t *testing.T, newGroup NewGroup) {
 		t.Errorf("peer got %q, %v", got, err)
 	}
 	r.wantCause(errHandler)
+}
+
+// testLastWords has garbage wait in the kernel when the connection closes: without care that resets the connection.
+func testLastWords(t *testing.T, newGroup NewGroup) {
+	g := newGroup(t, netpoll.Config{ReadBufferBytes: 1024})
+	for range 20 {
+		r := newRecorder(t)
+		r.onData = func(c *netpoll.Conn, b []byte) (int, error) {
+			return 0, errors.Join(c.Write([]byte("goodbye")), errHandler)
+		}
+		ln := listen(t)
+		peer := dial(t, ln.Addr().String())
+		send(t, peer, pattern(40<<10))
+		nc, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Attach(nc, r); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(peer)
+		if err != nil || string(got) != "goodbye" {
+			t.Fatalf("peer got %q, %v", got, err)
+		}
+		r.wantCause(errHandler)
+	}
 }
 
 func testCloseAfterFlush(t *testing.T, newGroup NewGroup) {

@@ -71,7 +71,7 @@ func testStall(t *testing.T, newGroup NewGroup) {
 	r := newRecorder(t)
 	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: shortTimeout}), r)
 	start := time.Now()
-	fill(t, c)
+	fillUp(t, c)
 	r.wantCause(netpoll.ErrWriteStalled)
 	if d := time.Since(start); d < shortTimeout {
 		t.Errorf("stalled after %v, limit %v", d, shortTimeout)
@@ -117,8 +117,8 @@ func testIdle(t *testing.T, newGroup NewGroup) {
 
 func testDrainBound(t *testing.T, newGroup NewGroup) {
 	r := newRecorder(t)
-	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: shortTimeout}), r)
-	fill(t, c)
+	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 4 * shortTimeout}), r)
+	fillUp(t, c)
 	c.CloseAfterFlush(errHandler)
 	r.wantCause(errHandler)
 }

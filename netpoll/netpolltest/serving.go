@@ -227,7 +227,7 @@ func testShutdownForced(t *testing.T, newGroup NewGroup) {
 	g := newGroup(t, netpoll.Config{})
 	r := newRecorder(t)
 	_, c := attach(t, g, r)
-	fill(t, c)
+	fillUp(t, c)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	if err := g.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -25,8 +25,10 @@ type Events interface {
 type Transport interface {
 	// Kick arranges for RunDue to be called soon.
 	Kick()
-	// Shut arranges for Finish to be called soon; the cause is already recorded.
-	Shut()
+	// Shut arranges for Finish to be called soon; the cause is already recorded. flushed says that it ends a drain and
+	// all output was taken: then input that has arrived should be read before the close, because closing a socket with
+	// unread bytes makes the kernel drop what it still holds for the peer.
+	Shut(flushed bool)
 	// WriteSome writes part of p. A driver that cannot block answers ErrWouldBlock, with n bytes taken.
 	WriteSome(p []byte) (n int, err error)
 	// Arm arranges for Resume to be called once the kernel takes bytes again.
@@ -95,11 +97,10 @@ func (c *Conn) IsOpened() bool { return c.flags.Load()&flagOpened != 0 }
 // Closing reports whether a close was requested or has happened.
 func (c *Conn) Closing() bool { return c.flags.Load()&flagClosing != 0 }
 
-// Draining reports whether Drain was called.
-func (c *Conn) Draining() bool { return c.flags.Load()&flagDraining != 0 }
-
 // CloseWith closes now; the first cause recorded is the one reported.
-func (c *Conn) CloseWith(err error) {
+func (c *Conn) CloseWith(err error) { c.close(err, false) }
+
+func (c *Conn) close(err error, flushed bool) {
 	c.queueMu.Lock()
 	if c.flags.Load()&flagClosing != 0 {
 		c.queueMu.Unlock()
@@ -111,7 +112,7 @@ func (c *Conn) CloseWith(err error) {
 	c.queueMu.Unlock()
 	// Before the open event the driver may not be bound yet; it looks at Closing right after that event.
 	if c.flags.Load()&flagOpened != 0 {
-		c.tr.Shut()
+		c.tr.Shut(flushed)
 	}
 }
 

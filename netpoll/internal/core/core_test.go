@@ -63,7 +63,7 @@ func (r *rig) Closed(err error) {
 }
 
 func (r *rig) Kick()        { r.kicks++ }
-func (r *rig) Shut()        { r.shuts++ }
+func (r *rig) Shut(bool)    { r.shuts++ }
 func (r *rig) Stalled()     {}
 func (r *rig) Unacked() int { return 0 }
 

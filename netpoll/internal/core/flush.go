@@ -74,7 +74,7 @@ func (c *Conn) flush() {
 	case err != nil:
 		c.CloseWith(err)
 	case emptied && c.flags.Load()&flagDraining != 0:
-		c.CloseWith(nil) // the cause was recorded by Drain
+		c.close(nil, true) // the cause was recorded by Drain
 	}
 }
 

@@ -45,7 +45,7 @@ func (*events) OnClose(gc gnet.Conn, err error) gnet.Action {
 	}
 	t.core.Finish(err)
 	t.waiter.forget(t)
-	if t.core.Draining() {
+	if t.flushed.Load() {
 		t.discardInput()
 	}
 	return gnet.None

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -119,14 +120,21 @@ type conn struct {
 	gc     gnet.Conn
 	loop   gnet.EventLoop
 	fd     int
-	token  uint64 // in the waiter; 0 before the first time the kernel refused bytes. Guarded by waiter.mu.
+	// flushed is set when the close ends a drain that sent everything.
+	flushed atomic.Bool
+	token   uint64 // in the waiter; 0 before the first time the kernel refused bytes. Guarded by waiter.mu.
 }
 
 // Kick implements core.Transport.
 func (t *conn) Kick() { t.post() }
 
 // Shut implements core.Transport.
-func (t *conn) Shut() { t.post() }
+func (t *conn) Shut(flushed bool) {
+	if flushed {
+		t.flushed.Store(true)
+	}
+	t.post()
+}
 
 // post has Run called on the loop. It fails only once the engine stops, and that is after every connection has ended.
 func (t *conn) post() { _ = t.loop.Execute(context.Background(), t) }
@@ -164,8 +172,7 @@ func (t *conn) WriteSome(p []byte) (int, error) {
 	}
 }
 
-// discardInput reads what has arrived, within a bound. Closing a socket with unread bytes makes the kernel reset the
-// connection and drop what it still holds for the peer: the last words of a handler that refused its input.
+// discardInput reads what has arrived, within a bound; see core.Transport.Shut.
 func (t *conn) discardInput() {
 	buf := make([]byte, discardBytes)
 	for range discardReads {

@@ -14,8 +14,10 @@ import (
 	"github.com/wireplane/wireplane/netpoll/internal/core"
 )
 
-// writeBytes bounds one Write on the net.Conn, so that progress is seen.
-const writeBytes = 64 << 10
+const (
+	writeBytes = 64 << 10             // bound of one Write on the net.Conn, so that progress is seen
+	lastReads  = 5 * time.Millisecond // how long input is discarded after a drain
+)
 
 // Engine starts connections; it holds no goroutine of its own.
 type Engine struct {
@@ -57,7 +59,7 @@ func (t *transport) run(readBytes int, opened chan<- struct{}) {
 	}()
 	t.Kick()
 	if t.c.Closing() {
-		t.Shut()
+		t.Shut(false)
 	}
 	err := t.readLoop(make([]byte, readBytes))
 	if errors.Is(err, io.EOF) {
@@ -67,6 +69,7 @@ func (t *transport) run(readBytes int, opened chan<- struct{}) {
 		t.c.CloseWith(err)
 	}
 	<-writerDone
+	t.nc.Close()
 	t.c.Finish(err)
 }
 
@@ -81,9 +84,6 @@ func (t *transport) readLoop(buf []byte) error {
 		}
 		if err != nil {
 			return err
-		}
-		if t.c.Closing() {
-			return net.ErrClosed
 		}
 	}
 }
@@ -110,11 +110,13 @@ func (t *transport) Kick() {
 	}
 }
 
-// Shut implements core.Transport.
-func (t *transport) Shut() {
+// Shut implements core.Transport. After a drain the reader goes on for a moment, discarding; it closes at its end.
+func (t *transport) Shut(flushed bool) {
 	t.once.Do(func() {
 		close(t.quit)
-		t.nc.Close()
+		if !flushed || t.nc.SetReadDeadline(time.Now().Add(lastReads)) != nil {
+			t.nc.Close()
+		}
 	})
 }
 
