@@ -13,9 +13,9 @@ const (
 	phaseStop
 )
 
-// sampleEvery is how many calls share one latency sample when many are in
-// flight: two clock reads cost about a tenth of the cheapest call.
-const sampleEvery = 8
+// sampleMost is how many calls share one latency sample at most. With few calls in
+// flight each is timed; with many, two clock reads would be a tenth of a call.
+const sampleMost = 64
 
 // Meter collects what a client does. Its phase is changed by the measurement
 // while the client runs: calls before the window count for nothing.
@@ -33,11 +33,7 @@ type Meter struct {
 // NewMeter returns a meter for a client that keeps inflight calls in flight, in
 // its warm-up phase.
 func NewMeter(inflight int) *Meter {
-	m := &Meter{stride: 1, base: time.Now()}
-	if inflight >= sampleEvery {
-		m.stride = sampleEvery
-	}
-	return m
+	return &Meter{stride: min(max(1, inflight/4), sampleMost), base: time.Now()}
 }
 
 // Running reports whether the client should start another call.
@@ -66,12 +62,17 @@ func (m *Meter) Totals() (requests, items int64, hist *Histogram) {
 func (m *Meter) Loop(call func() (items int, err error)) error {
 	w := m.Worker()
 	defer w.Flush()
-	for n := 0; ; n++ {
+	for left := 1; ; {
 		phase := m.phase.Load()
 		if phase == phaseStop {
 			return nil
 		}
-		timed := phase == phaseMeasure && n%m.stride == 0
+		timed := false
+		if phase == phaseMeasure {
+			if left--; left == 0 {
+				left, timed = m.stride, true
+			}
+		}
 		var start time.Duration
 		if timed {
 			start = m.Now()

@@ -46,7 +46,7 @@ func TestOnlyCallsInsideTheWindowCount(t *testing.T) {
 
 func TestManyCallersSampleTheirLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := bench.NewMeter(16)
+		m := bench.NewMeter(32)
 		m.Begin()
 		n := 0
 		err := m.Loop(func() (int, error) {
