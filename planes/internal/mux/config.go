@@ -41,6 +41,9 @@ const (
 	itemCost = 32
 )
 
+// AcceptFunc decides on a call of the peer; see Config.Accept.
+type AcceptFunc func(id, total uint32, o *muxwire.Open) (owner any, code muxwire.Code, why string)
+
 // Config sets a Session's role and limits. Zero fields take the default that is
 // named, values outside what HELLO can carry the nearest that it can; sizes are bytes.
 type Config struct {
@@ -49,7 +52,7 @@ type Config struct {
 	// it must not block and must not call the Session; o and its slices are
 	// borrowed until it returns, total is the size of the whole request message.
 	// A code other than OK refuses the call. A nil Accept refuses every call.
-	Accept func(id, total uint32, o *muxwire.Open) (owner any, code muxwire.Code, why string)
+	Accept AcceptFunc
 
 	MaxBody      int   // largest frame body taken; default 128 KiB, 16 KiB to 1 MiB
 	MaxMessage   int   // largest item or request taken; default 16 MiB

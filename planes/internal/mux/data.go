@@ -155,7 +155,8 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 
 // assembling grants credit for the rest of an item that arrives in pieces, so that
 // an item may be larger than the window. The pieces stay charged to the budget. It
-// reports false if the item cannot be completed within the budget.
+// reports false if the item cannot be completed within the budget: nothing that the
+// reader may still consume would bring credit.
 func (s *Session) assembling(st *stream) bool {
 	if st.recvLimit-st.recvBytes >= uint64(st.window)/2 {
 		return true
@@ -163,7 +164,7 @@ func (s *Session) assembling(st *stream) bool {
 	limit := st.recvBytes + uint64(st.window)
 	if need := limit - st.consumed + st.itemReserve(s); need > st.reserved {
 		if !s.fits(need - st.reserved) {
-			return st.recvLimit > st.recvBytes
+			return st.recvLimit > st.recvBytes || len(st.partial) < int(st.window)
 		}
 		s.reserve(st, need)
 	}
@@ -186,8 +187,8 @@ func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
 	if st == nil || !st.is(local) {
 		return false
 	}
-	st.consumed = min(st.consumed+bytes, st.recvBytes)
-	st.consumedI += items
+	st.consumed += min(bytes, st.recvBytes-uint64(len(st.partial))-st.consumed)
+	st.consumedI += min(items, st.recvItems-st.consumedI)
 	s.regrant(st)
 	return st.is(inCredits)
 }
@@ -196,7 +197,9 @@ func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
 // doubles when the sender had used all of it while the reader kept up: it grows by
 // what is consumed, never by what arrives ([mux-credit-2]).
 func (s *Session) regrant(st *stream) {
-	aheadB, aheadI := st.recvLimit-st.consumed, st.recvItemLimit-st.consumedI
+	// The reader cannot consume the pieces of an unfinished item, so they do not
+	// count as ahead of it: else sender and reader could wait for each other.
+	aheadB, aheadI := st.recvLimit-st.consumed-uint64(len(st.partial)), st.recvItemLimit-st.consumedI
 	if aheadB > uint64(st.window)/2 && aheadI > st.windowItems/2 {
 		return
 	}

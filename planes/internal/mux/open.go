@@ -167,7 +167,7 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 	code, why := s.admit(f)
 	var owner any
 	if code == muxwire.CodeOk {
-		owner, code, why = s.cfg.accept(f.Stream, f.Arg, o)
+		owner, code, why = s.accept(f.Stream, f.Arg, o)
 	}
 	if code != muxwire.CodeOk {
 		// What the caller sends before it knows is within the first credit.
@@ -208,11 +208,11 @@ func (s *Session) admit(f *muxwire.Frame) (muxwire.Code, string) {
 	return muxwire.CodeOk, ""
 }
 
-func (c *Config) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, string) {
-	if c.Accept == nil {
+func (s *Session) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, string) {
+	if s.admitCall == nil {
 		return nil, muxwire.CodeUnsupported, "this side takes no calls"
 	}
-	return c.Accept(id, total, o)
+	return s.admitCall(id, total, o)
 }
 
 // request says that the whole request message of st is in. What was reserved beyond

@@ -17,7 +17,11 @@ func (s *Session) TakeOutput() []byte {
 		s.spare = nil
 	}
 	if len(b) == 0 {
-		return nil // an idle connection keeps no buffer
+		if s.tx != nil { // an idle connection keeps no scratch
+			frames.Put(s.tx)
+			s.tx = nil
+		}
+		return nil
 	}
 	s.out, s.spare = nil, b
 	s.taken += uint64(len(b))
@@ -129,7 +133,10 @@ func (s *Session) streamsDue() bool {
 // frame returns the scratch frame with its header set. The body's field for the
 // type must be set by the caller; it holds what an earlier frame left there.
 func (s *Session) frame(t muxwire.FrameType, id, arg uint32) *muxwire.Frame {
-	f := &s.tx
+	if s.tx == nil {
+		s.tx = frames.Get().(*muxwire.Frame)
+	}
+	f := s.tx
 	f.Type, f.Flags, f.Class, f.Stream, f.Arg = t, 0, 0, id, arg
 	return f
 }

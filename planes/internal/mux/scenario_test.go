@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -153,7 +154,9 @@ func (sc *script) do(cmd string, a *args) {
 	case "next":
 		fmt.Fprintf(&sc.log, "= tick in %v\n", s.NextTick()-sc.now)
 	case "abort":
-		sc.e.note(s.Abort(&mux.ConnError{Code: a.code(), Reason: a.text()}, nil))
+		evs := s.Abort(&mux.ConnError{Code: a.code(), Reason: a.text()}, nil)
+		slices.SortFunc(evs, func(x, y mux.Event) int { return int(x.ID) - int(y.ID) }) // their order means nothing
+		sc.e.note(evs)
 	default:
 		sc.command(cmd, a, s)
 	}
@@ -227,7 +230,10 @@ func (sc *script) fresh(a *args) {
 		case "quiet":
 			quiet = true
 		case "sums":
-			hello.Features = muxwire.FeaturesChecksum
+			hello.Features |= muxwire.FeaturesChecksum
+		case "features":
+			more, _ := strconv.ParseUint(v, 0, 64)
+			hello.Features |= muxwire.Features(more)
 		case "critical":
 			hello.Critical = muxwire.Features(n)
 		case "streams":
@@ -261,7 +267,7 @@ func (sc *script) fresh(a *args) {
 		sc.t.Fatal(err)
 	}
 	sc.receive(b)
-	sc.peer = hello.Features != 0
+	sc.peer = hello.Features&muxwire.FeaturesChecksum != 0
 }
 
 func (sc *script) receive(b []byte) {

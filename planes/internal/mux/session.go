@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"sync"
 	"time"
 
 	"github.com/wireplane/wireplane/codec/muxwire"
@@ -28,16 +29,15 @@ type Stats struct {
 // Session is one side of a multiplexed connection. Its zero value is not usable;
 // see New. It is not safe for concurrent use.
 type Session struct {
-	cfg   Config
-	lim   muxwire.Limits
-	peer  Peer
-	state sessionState
-	sums  bool // frames carry checksums
-	err   *ConnError
+	cfg       *Config
+	admitCall AcceptFunc
+	lim       muxwire.Limits
+	peer      Peer
+	state     sessionState
+	sums      bool // frames carry checksums
+	err       *ConnError
 
 	streams table
-	free    *stream // recycled streams, linked by nextOut
-	nFree   int
 
 	nextID    uint32 // next id of ours
 	opened    uint32 // calls that we opened
@@ -78,8 +78,12 @@ type Session struct {
 
 	stats Stats
 
-	tx muxwire.Frame // scratch: the frame being sent
+	tx *muxwire.Frame // scratch: the frame being sent; nil while nothing is
 }
+
+// streams keeps stream structs for reuse by all connections, because most of those
+// are idle most of the time.
+var streams = sync.Pool{New: func() any { return new(stream) }}
 
 // Peer is what the other side announced in its HELLO. Sizes are bytes.
 type Peer struct {
@@ -94,7 +98,20 @@ type Peer struct {
 // New returns a Session whose first output is the preface and HELLO. now is the
 // driver's monotonic time; it must not be 0 and must never go back.
 func New(cfg Config, now time.Duration) *Session {
-	s := &Session{cfg: cfg.withDefaults(), lastRecv: now, lastTick: now, late: 64}
+	full := cfg.withDefaults()
+	return NewShared(&full, cfg.Accept, now)
+}
+
+// Complete returns cfg with its defaults filled in, for NewShared.
+func (c Config) Complete() *Config {
+	full := c.withDefaults()
+	return &full
+}
+
+// NewShared is New for many connections that share one Config, as Complete returns
+// it. It is not changed; its Accept is not used, accept is.
+func NewShared(cfg *Config, accept AcceptFunc, now time.Duration) *Session {
+	s := &Session{cfg: cfg, admitCall: accept, lastRecv: now, lastTick: now, late: 64}
 	s.lim = muxwire.Limits{MaxBody: uint64(s.cfg.MaxBody)}
 	s.nextID = 1
 	if s.cfg.Role == Accepter {
@@ -165,7 +182,7 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 	}
 	s.streams = table{}
 	s.out, s.writable = nil, nil
-	s.credits, s.starts, s.outs, s.outsEnd, s.free, s.nFree = nil, nil, nil, nil, nil, 0
+	s.credits, s.starts, s.outs, s.outsEnd = nil, nil, nil, nil
 	s.peerActive, s.committed, s.pending = 0, 0, 0
 	return evs
 }
@@ -180,15 +197,9 @@ func (s *Session) phase(st *stream) muxwire.Phase {
 }
 
 func (s *Session) newStream(id uint32) *stream {
-	st := s.free
-	if st != nil {
-		s.free = st.nextOut
-		s.nFree--
-		partial, pend := st.partial[:0], st.pend[:0]
-		*st = stream{partial: partial, pend: pend}
-	} else {
-		st = new(stream)
-	}
+	st := streams.Get().(*stream)
+	partial, pend := st.partial[:0], st.pend[:0]
+	*st = stream{partial: partial, pend: pend}
 	st.id = id
 	st.window, st.windowItems = uint32(s.cfg.WindowBytes), uint32(s.cfg.WindowItems)
 	st.recvLimit, st.recvItemLimit = uint64(st.window), st.windowItems
@@ -223,21 +234,17 @@ func (s *Session) remove(st *stream) {
 	s.recycle(st)
 }
 
-// maxFree is how many ended streams a connection keeps for reuse while it is busy.
-const maxFree = 1024
-
 // recycle keeps a removed stream for reuse, unless it still stands in a list:
 // then the list gives it here when it drops it.
 func (s *Session) recycle(st *stream) {
-	if st.id != 0 || st.is(inCredits|inStarts|inOuts) || s.nFree >= maxFree {
+	if st.id != 0 || st.is(inCredits|inStarts|inOuts) {
 		return
 	}
 	if cap(st.partial) > 4096 || cap(st.pend) > 4096 {
 		st.partial, st.pend = nil, nil
 	}
-	st.nextOut = s.free
-	s.free = st
-	s.nFree++
+	st.nextOut, st.nextStart, st.nextCredit = nil, nil, nil
+	streams.Put(st)
 }
 
 // reserve sets what a stream holds of the memory budget to n bytes.

@@ -90,7 +90,7 @@ func (t *table) put(st *stream) {
 
 func (t *table) grow() {
 	old := t.slots
-	t.slots = make([]*stream, max(16, 2*len(old)))
+	t.slots = make([]*stream, max(8, 2*len(old)))
 	t.n = 0
 	for _, st := range old {
 		if st != nil {
