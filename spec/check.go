@@ -2,6 +2,7 @@ package spec
 
 import (
 	"math/big"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -97,6 +98,7 @@ func nameSpan(d Decl) Span {
 func (c *checker) unknown(at Span, what, name string, candidates []string) {
 	e := c.rep.errorf(at, "there is no %s %s", what, quote(name))
 	sort.Strings(candidates)
+	candidates = slices.Compact(candidates)
 	if best := nearest(name, candidates); best != "" {
 		e.fix("did you mean `%s`?", best)
 		return

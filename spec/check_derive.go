@@ -3,14 +3,13 @@ package spec
 import "math/big"
 
 // checkDerived finds the roles of the fields, and checks that what they are
-// derived from fits them.
-func (c *checker) checkDerived(s *Struct) {
+// derived from fits them. What depends on sizes is left out if these are not
+// sound.
+func (c *checker) checkDerived(s *Struct, sound bool) {
 	st := c.state[s]
-	full := newEnv()
-	full.apply(st.cons, 0)
 	for _, f := range s.Fields {
 		f.Role = role(f)
-		if f.Derived == nil {
+		if f.Derived == nil || !sound && measures(f.Derived) {
 			continue
 		}
 		env := newEnv()
@@ -107,9 +106,13 @@ func (c *checker) checkPresence(s *Struct) {
 			in.DerivedBits |= 1 << bit.Bit
 			continue
 		}
-		if all[0].bare != f {
-			c.rep.errorf(f.If.Pos(), "the bit %s is tested by two `if`s, so it cannot be derived from one field", quote(bit.Name)).
-				note(all[0].at, "it is tested here too").
+		at, other := f.If.Pos(), all[0].at
+		if all[0].bare == f {
+			at, other = all[1].at, at
+		}
+		if len(all) > 1 {
+			c.rep.errorf(at, "the bit %s is tested by two `if`s, so it cannot be derived from one field", quote(bit.Name)).
+				note(other, "it is tested here too").
 				fix("put both fields into a struct and make that optional")
 		}
 	}

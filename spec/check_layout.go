@@ -108,7 +108,7 @@ func (c *checker) checkIn(f *Field, in *InExpr) {
 	}
 	for _, it := range in.Set {
 		if it.LoVal != nil && it.HiVal != nil && !(interval{it.LoVal, it.HiVal}).within(hold) {
-			c.rep.errorf(it.Span, "%s holds %s..%s only", quote(f.Name), hold.lo, hold.hi)
+			c.rep.errorf(it.Span, "%s holds %s only", quote(f.Name), hold)
 		}
 	}
 }

@@ -44,8 +44,9 @@ func (c *checker) checkStruct(s *Struct) {
 		c.resolveTypes(s)
 		c.resolveMembers(s)
 		c.layout(s)
-		if len(c.rep.errs) == errs { // what follows needs a sound layout
-			c.checkDerived(s)
+		// With an unsound layout the sizes mean nothing, but the rest is checked.
+		c.checkDerived(s, len(c.rep.errs) == errs)
+		if len(c.rep.errs) == errs {
 			c.checkPresence(s)
 		}
 		if len(c.rep.errs) == errs {
@@ -153,7 +154,7 @@ func (c *checker) assignable(e Expr, t Type, env *env, what string) bool {
 	if !ok || r.within(hold) {
 		return true
 	}
-	err := c.rep.errorf(e.Pos(), "this is in %s..%s and does not fit %s, which holds %s..%s", r.lo, r.hi, what, hold.lo, hold.hi)
+	err := c.rep.errorf(e.Pos(), "this is %s and does not fit %s, which holds %s", r, what, hold)
 	if r.lo.Sign() >= 0 && calls(e, Func.IsChecksum) {
 		err.fix("keep the low bits: `%s & 0x%x`", ExprString(e), hold.hi)
 	}

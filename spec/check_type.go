@@ -225,7 +225,7 @@ func (c *checker) sizedExtent(x *Extent, f *Field, env *env, m measure) {
 	}
 	r := c.ranges(x.Size, env)
 	if r.lo.Sign() < 0 {
-		c.rep.errorf(x.Size.Pos(), "this length may be negative: it is in %s..%s", r.lo, r.hi)
+		c.rep.errorf(x.Size.Pos(), "this length may be negative: it is %s", r)
 		return
 	}
 	x.MinLen = clampUint(r.lo)
@@ -236,7 +236,7 @@ func (c *checker) sizedExtent(x *Extent, f *Field, env *env, m measure) {
 		hi = minBig(hi, bigUint(limit))
 	} else if x.Size.Info().Const == nil && !c.bounded(x.Size, r) {
 		c.rep.errorf(x.Span, "nothing bounds this: it may be up to %s", r.hi).
-			fix("write `[%s max n]`, or bound the field with `where this <= n`", ExprString(x.Size))
+			fix("write `[%s max %s]`, or bound the field with `where this <= %[2]s`", ExprString(x.Size), minBig(r.hi, big.NewInt(1024)))
 		return
 	}
 	if !hi.IsUint64() || hi.Uint64() > maxLimit {
@@ -275,7 +275,7 @@ func (c *checker) bounded(e Expr, r interval) bool {
 	}
 	l := c.linear(e)
 	if l == nil {
-		return false
+		return true // refused by checkUse
 	}
 	return r.hi.Cmp(l.rangeIn(newEnv()).hi) < 0
 }

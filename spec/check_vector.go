@@ -272,7 +272,7 @@ func (c *checker) scalarValue(v *Value, t *ScalarType) {
 			return
 		}
 		if hold := bitsRange(t.Bits, t.Kind == ScalarInt); !point(k).within(hold) {
-			c.rep.errorf(v.Span, "%s does not fit: the field holds %s..%s", k, hold.lo, hold.hi)
+			c.rep.errorf(v.Span, "%s does not fit: the field holds %s", k, hold)
 			return
 		}
 		v.Form, v.Int = FormInt, k

@@ -11,6 +11,14 @@ func uintRange(lo, hi uint64) interval {
 	return interval{new(big.Int).SetUint64(lo), new(big.Int).SetUint64(hi)}
 }
 
+// String returns "lo..hi", or the value if there is only one.
+func (a interval) String() string {
+	if a.lo.Cmp(a.hi) == 0 {
+		return a.lo.String()
+	}
+	return a.lo.String() + ".." + a.hi.String()
+}
+
 // bitsRange is what an integer of some width can hold.
 func bitsRange(bits int, signed bool) interval {
 	one := big.NewInt(1)

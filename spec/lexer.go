@@ -65,7 +65,8 @@ func (lx *lexer) emit(k tokKind, n int) token {
 	text := lx.rest()[:n]
 	lx.advance(n)
 	t := token{Span: Span{Start: start, End: lx.pos}, kind: k, text: text}
-	if k == tokNewline {
+	if k == tokNewline { // its span is empty, so that no span crosses a line end by it
+		t.End = start
 		lx.pos.Line++
 		lx.pos.Col = 1
 	}

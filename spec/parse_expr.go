@@ -216,6 +216,9 @@ func (p *parser) parseArg() Expr {
 // units may follow an integer.
 var units = map[string]uint{"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 
+// decimalUnits are what people write for units.
+var decimalUnits = map[string]string{"KB": "KiB", "MB": "MiB", "GB": "GiB", "TB": "TiB", "K": "KiB", "M": "MiB", "KIB": "KiB", "MIB": "MiB", "GIB": "GiB"}
+
 func (p *parser) parseNumber() Expr {
 	t := p.take()
 	n := &Number{node: node{Span: t.Span}, Text: t.text}
@@ -242,6 +245,8 @@ func (p *parser) parseNumber() Expr {
 		v.Lsh(v, units[u.text])
 		n.Text += " " + u.text
 		n.Span = n.Span.to(u.Span)
+	} else if fix := decimalUnits[strings.ToUpper(u.text)]; u.kind == tokIdent && fix != "" {
+		p.fail(u.Span, "there is no unit %s", quote(u.text)).note(Span{}, "units count by 1024").fix("write `%s %s`", t.text, fix)
 	}
 	return n
 }

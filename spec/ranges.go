@@ -104,6 +104,9 @@ func (c *checker) rangeBinary(e *Binary, en *env) (interval, bool) {
 		lr := l.rangeIn(en)
 		r = interval{maxBig(r.lo, lr.lo), minBig(r.hi, lr.hi)}
 	}
+	if e.Op == "-" && r.lo.Sign() < 0 && a.lo.Sign() >= 0 && b.lo.Sign() >= 0 {
+		r.lo = new(big.Int) // proven above
+	}
 	if r.hi.BitLen() > 128 || r.lo.BitLen() > 128 {
 		c.rep.errorf(e.Span, "this may need more than 128 bits").fix("bound its operands with `where`")
 		return uintRange(0, 0), true
@@ -118,9 +121,13 @@ func (c *checker) saneOperands(e *Binary, a, b interval, env *env) bool {
 	switch e.Op {
 	case "-":
 		if !negative && a.lo.Cmp(b.hi) < 0 && !c.provenLess(e, env) {
-			c.rep.errorf(e.Span, "this subtraction may go below zero: %s is in %s..%s, %s in %s..%s",
-				quote(ExprString(e.X)), a.lo, a.hi, quote(ExprString(e.Y)), b.lo, b.hi).
-				fix("bound it before: `where this >= %s` on the field, or `assert %s >= %s`", b.hi, ExprString(e.X), ExprString(e.Y))
+			x, y := ExprString(e.X), ExprString(e.Y)
+			err := c.rep.errorf(e.Span, "this subtraction may go below zero: %s is %s, %s is %s", quote(x), a, quote(y), b)
+			if e.Y.Info().Const != nil {
+				err.fix("bound the field before: `where this >= %s`", y)
+			} else {
+				err.fix("put `assert %s >= %s` before it", x, y)
+			}
 			return false
 		}
 	case "/", "%":
@@ -135,7 +142,7 @@ func (c *checker) saneOperands(e *Binary, a, b interval, env *env) bool {
 			return false
 		}
 		if (e.Op == "<<" || e.Op == ">>") && b.hi.Cmp(big.NewInt(63)) > 0 {
-			c.rep.errorf(e.Y.Pos(), "a shift is by 0..63 bits; this is %s..%s", b.lo, b.hi)
+			c.rep.errorf(e.Y.Pos(), "a shift is by 0..63 bits; this is %s", b)
 			return false
 		}
 	}

@@ -12,7 +12,7 @@ func kindName(in *Info) string {
 	case ValueFloat:
 		return "a float"
 	case ValueEnum, ValueFlags:
-		return "a " + in.Named.DeclName()
+		return "a value of " + quote(in.Named.DeclName())
 	case ValueData:
 		return "a piece of data"
 	}
