@@ -12,37 +12,37 @@ type Kind uint8
 const (
 	// KindConstant is a field that must have one value and has another.
 	KindConstant Kind = iota + 1
-	// KindReserved is a reserved field or bit that is not zero.
-	KindReserved
-	// KindEnum is a value that a closed enum does not list.
-	KindEnum
-	// KindFlags is a bit that a flags type with "rest error" does not list.
-	KindFlags
-	// KindRange is a number outside its "in" or "where", or a length outside
-	// the minimum and maximum that the spec gives.
+	// KindRange is a number outside its "in" or "where", a length outside the
+	// minimum and maximum that the spec gives, or a bool that is neither 0 nor 1.
 	KindRange
 	// KindLimit is a length or sum above a limit that can be changed at run time.
 	KindLimit
 	// KindChecksum is a checksum that does not match the bytes it covers.
 	KindChecksum
+	// KindReserved is a reserved field that is not zero, or a flag that the spec
+	// does not list.
+	KindReserved
+	// KindEnum is a value that a closed enum does not list.
+	KindEnum
 	// KindUTF8 is a text that is not UTF-8.
 	KindUTF8
 	// KindRegion is a region that ends before its content, or after it.
 	KindRegion
+	// KindLength is a length that contradicts what it measures. From an encoder:
+	// a value too long for the field that carries its size.
+	KindLength
 	// KindAssert is an assert that does not hold.
 	KindAssert
 	// KindMatch is a value for which a match has no arm.
 	KindMatch
-	// KindBool is a bool that is neither 0 nor 1.
-	KindBool
-	// KindSize is, on encode, a value too long for the field that carries its size.
-	KindSize
+	// KindMinimal is a number that is not in its shortest form.
+	KindMinimal
 )
 
 var kindNames = [...]string{
-	KindConstant: "Constant", KindReserved: "Reserved", KindEnum: "Enum", KindFlags: "Flags",
-	KindRange: "Range", KindLimit: "Limit", KindChecksum: "Checksum", KindUTF8: "UTF8",
-	KindRegion: "Region", KindAssert: "Assert", KindMatch: "Match", KindBool: "Bool", KindSize: "Size",
+	KindConstant: "Constant", KindRange: "Range", KindLimit: "Limit", KindChecksum: "Checksum",
+	KindReserved: "Reserved", KindEnum: "Enum", KindUTF8: "UTF8", KindRegion: "Region",
+	KindLength: "Length", KindAssert: "Assert", KindMatch: "Match", KindMinimal: "Minimal",
 }
 
 // String returns the word of the spec language for k.
@@ -84,30 +84,28 @@ func (k Kind) text() string {
 	switch k {
 	case KindConstant:
 		return "not the constant that the spec gives (Constant)"
-	case KindReserved:
-		return "reserved bits are set (Reserved)"
-	case KindEnum:
-		return "value is not in the enum (Enum)"
-	case KindFlags:
-		return "unknown flag is set (Flags)"
 	case KindRange:
-		return "value is out of range (Range)"
+		return "out of range (Range)"
 	case KindLimit:
 		return "above the limit (Limit)"
 	case KindChecksum:
 		return "checksum does not match (Checksum)"
+	case KindReserved:
+		return "reserved bits are set (Reserved)"
+	case KindEnum:
+		return "value is not in the enum (Enum)"
 	case KindUTF8:
 		return "text is not UTF-8 (UTF8)"
 	case KindRegion:
 		return "content does not fill its region exactly (Region)"
+	case KindLength:
+		return "length contradicts the content (Length)"
 	case KindAssert:
 		return "assertion does not hold (Assert)"
 	case KindMatch:
 		return "no case for this value (Match)"
-	case KindBool:
-		return "bool is neither 0 nor 1 (Bool)"
-	case KindSize:
-		return "too long for the field that carries its size (Size)"
+	case KindMinimal:
+		return "number is not in its shortest form (Minimal)"
 	}
 	return k.String()
 }

@@ -26,3 +26,12 @@ func sumParts(a, b []byte) uint64 {
 	h.Write(b) //nolint:errcheck // documented: never fails
 	return h.Sum64()
 }
+
+// Sum64Spans returns the XXH3-64 of all parts one after the other.
+func Sum64Spans(parts ...[]byte) uint64 {
+	var h xxh3.Hasher
+	for _, p := range parts {
+		h.Write(p) //nolint:errcheck // documented: never fails
+	}
+	return h.Sum64()
+}

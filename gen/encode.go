@@ -1,0 +1,597 @@
+package gen
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wireplane/wireplane/spec"
+)
+
+// encoder writes Append and AppendHead of one message.
+type encoder struct {
+	g       *generator
+	m       *message
+	x       *scope
+	head    bool // AppendHead: the last bytes field is returned, not appended
+	tailed  bool // a tail variable exists
+	body    int  // where the function body starts in the output
+	vals    map[*spec.Field]string
+	starts  map[*spec.Field]string // expressions for places in dst
+	inner   map[*spec.Field]string
+	ends    map[*spec.Field]string
+	spots   map[*spec.Field]bool // fields whose places a checksum or patch needs
+	patches []*spec.Field        // lengths written after their contents
+	off     int                  // bytes appended so far when static, else -1
+	bytes   []string             // pending literal bytes
+}
+
+// endsInTail reports whether the encoding of s can end in a borrowed bytes field
+// that AppendHead leaves to the caller.
+func endsInTail(s *spec.Struct) bool {
+	f := lastField(s)
+	if f == nil || f.Name == "_" {
+		return false
+	}
+	switch t := f.Type.(type) {
+	case *spec.BytesType:
+		_, fixed := fixedArray(t)
+		return !fixed && !t.Text && f.Own == spec.OwnBorrow
+	case *spec.MatchType:
+		if f.If != nil {
+			return false
+		}
+		for _, a := range t.Arms {
+			if armTail(a, f) != tailNone {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func lastField(s *spec.Struct) *spec.Field {
+	for i := len(s.Members) - 1; i >= 0; i-- {
+		switch m := s.Members[i].(type) {
+		case *spec.Field:
+			return m
+		case *spec.BitGroup:
+			return nil
+		}
+	}
+	return nil
+}
+
+type tailKind uint8
+
+const (
+	tailNone   tailKind = iota
+	tailBytes           // the arm is bytes
+	tailStruct          // the arm is a struct that ends in bytes
+)
+
+func armTail(a *spec.Arm, f *spec.Field) tailKind {
+	if a.Kind != spec.ArmType {
+		return tailNone
+	}
+	inner := a.Type
+	if r, ok := inner.(*spec.RegionType); ok {
+		inner = r.Of
+	}
+	if s, _ := structOf(inner); s != nil && endsInTail(s) {
+		return tailStruct
+	}
+	if b, ok := a.Type.(*spec.BytesType); ok && !b.Text && (a.Own == spec.OwnBorrow || f.Own == spec.OwnBorrow) {
+		return tailBytes
+	}
+	return tailNone
+}
+
+// encode writes Append, and AppendHead where there is something to leave out.
+func (g *generator) encode(m *message) {
+	g.appendFunc(m, false)
+	if endsInTail(m.s) {
+		g.appendFunc(m, true)
+	}
+}
+
+func (g *generator) appendFunc(m *message, head bool) {
+	e := &encoder{
+		g: g, m: m, head: head, vals: map[*spec.Field]string{}, starts: map[*spec.Field]string{},
+		inner: map[*spec.Field]string{}, ends: map[*spec.Field]string{}, spots: map[*spec.Field]bool{},
+	}
+	e.x = &scope{g: g, m: m, field: e.value, size: e.sizeCall}
+	if head {
+		g.p("// AppendHead appends all of m to dst except its last bytes field, which it returns")
+		g.p("// as it lies: send head, then tail. Lengths and checksums already cover the tail.")
+		g.p("// tail is m's own slice and may be empty. On error head is dst as it was.")
+		g.p("func (m *%s) AppendHead(dst []byte%s) (head, tail []byte, err error) {", m.goName, g.paramList(m))
+	} else {
+		g.p("// Append appends the encoding of m to dst and returns the longer slice; on error")
+		g.p("// dst as it was, and a [*codec.Error] without an offset. Nothing of m is kept.")
+		g.p("func (m *%s) Append(dst []byte%s) ([]byte, error) {", m.goName, g.paramList(m))
+	}
+	e.body = g.w.Len()
+	e.checks()
+	e.prepare()
+	e.steps(m.steps)
+	e.flush()
+	e.finish()
+	g.p("return dst, %snil\n}\n", tailResult(head))
+	e.dropUnused()
+}
+
+func tailResult(head bool) string {
+	if head {
+		return "tail, "
+	}
+	return ""
+}
+
+// dropUnused removes `start := len(dst)` and the like when nothing needs them.
+func (e *encoder) dropUnused() {
+	r := &reader{g: e.g}
+	r.settle(e.body)
+}
+
+func (e *encoder) local(name, expr string) {
+	e.g.p("\x00%s\x01%s := %s", name, name, expr)
+}
+
+// back writes the return for an error after something was appended.
+func (e *encoder) back(err string) string {
+	if e.head {
+		return "return dst[:start], nil, " + err
+	}
+	return "return dst[:start], " + err
+}
+
+// refuseIf writes a check before anything is appended.
+func (e *encoder) refuseIf(cond, kind, field string) {
+	if cond == "false" {
+		return
+	}
+	err := e.m.errs.static(kind, -1, field)
+	if e.head {
+		e.g.p("if %s {\nreturn dst, nil, %s\n}", cond, err)
+		return
+	}
+	e.g.p("if %s {\nreturn dst, %s\n}", cond, err)
+}
+
+// value writes the value of a scalar field as the encoder knows it.
+func (e *encoder) value(f *spec.Field) string {
+	if v, ok := e.vals[f]; ok {
+		return v
+	}
+	fn := e.m.fields[f]
+	if fn.goName != "" {
+		return "m." + fn.goName
+	}
+	if f.Role == spec.RoleConst && f.Derived.Info().Const != nil {
+		return fieldGoType(e.g, f) + "(" + goConst(f.Derived.Info().Const) + ")"
+	}
+	e.g.refuse(f.NameSpan, "the Go back end cannot compute %s before it is encoded", f.Name)
+	return "0"
+}
+
+// prepare declares the locals of derived fields: flags with derived bits, and
+// lengths that are known before their contents are appended.
+func (e *encoder) prepare() {
+	g := e.g
+	e.local("start", "len(dst)")
+	for _, f := range e.m.s.Fields {
+		fn := e.m.fields[f]
+		switch {
+		case f.DerivedBits != 0:
+			e.flagsLocal(f)
+		case f.Role == spec.RoleLength || f.Role == spec.RoleDerived:
+			if f.Role == spec.RoleLength && e.patched(f) {
+				e.patches = append(e.patches, f)
+				e.mark(f)
+				e.markCovered(f.Derived)
+				continue
+			}
+			g.p("%sWant := %s", fn.local, e.x.num(f.Derived, asUint))
+			e.fitsField(f, fn.local+"Want", false)
+			e.vals[f] = e.narrowed(f, fn.local+"Want")
+		case f.Role == spec.RoleChecksum:
+			e.mark(f)
+			e.markCovered(f.Derived)
+		}
+	}
+	e.sizedChecks()
+}
+
+func (e *encoder) narrowed(f *spec.Field, v string) string {
+	t := fieldGoType(e.g, f)
+	if t == "uint64" {
+		return v
+	}
+	if t == "bool" {
+		return "(" + v + " != 0)"
+	}
+	return t + "(" + v + ")"
+}
+
+// fitsField writes the test that v, an uint64, fits the width of f.
+func (e *encoder) fitsField(f *spec.Field, v string, late bool) {
+	s := scalarOf(f.Type)
+	width := s.Bits
+	if f.Group != nil {
+		width = f.Width
+	}
+	if s.Kind == spec.ScalarInt {
+		width--
+	}
+	if width < 64 {
+		e.refuseWhen(fmt.Sprintf("%s > %#x", v, uint64(1)<<uint(width)-1), "Length", f.Name, late)
+	}
+	if late {
+		return
+	}
+	e.vals[f] = e.narrowed(f, v)
+	e.ownRange(f)
+}
+
+func (e *encoder) refuseWhen(cond, kind, field string, late bool) {
+	if !late {
+		e.refuseIf(cond, kind, field)
+		return
+	}
+	e.g.p("if %s {\n%s\n}", cond, e.back(e.m.errs.static(kind, -1, field)))
+}
+
+func (e *encoder) flagsLocal(f *spec.Field) {
+	g := e.g
+	fn := e.m.fields[f]
+	t := fieldGoType(g, f)
+	if fn.goName != "" {
+		g.p("%s := m.%s &^ %#x", fn.local, fn.goName, f.DerivedBits)
+	} else {
+		g.p("var %s %s", fn.local, t)
+	}
+	for _, o := range e.m.s.Fields {
+		if o.Presence == spec.PresentFlag && o.FlagIn == f {
+			g.p("if m.%s {\n%s |= %s\n}", e.m.fields[o].has, fn.local, g.flagGo[o.Flag])
+		}
+	}
+	e.vals[f] = fn.local
+}
+
+// patched reports whether the length field f is written after what it measures:
+// when that is not known from a len() and the field is bytes of its own.
+func (e *encoder) patched(f *spec.Field) bool {
+	if f.Group != nil || f.If != nil {
+		return false
+	}
+	cheap := true
+	walkExpr(f.Derived, func(x spec.Expr) {
+		if c, ok := x.(*spec.Call); ok && c.Func == spec.FuncSize {
+			cheap = cheap && e.cheapSize(c)
+		}
+	})
+	if cheap {
+		return false
+	}
+	used := false
+	for _, o := range e.m.s.Fields {
+		for _, c := range append(append([]spec.Expr{o.If}, o.Where...), o.Derived) {
+			for _, d := range covered(c) {
+				used = used || d == f && o != f && o.Role != spec.RoleChecksum
+			}
+		}
+		if o.Own == spec.OwnCopy && o == f {
+			used = true
+		}
+	}
+	for _, m := range e.m.s.Members {
+		if a, ok := m.(*spec.Assert); ok {
+			for _, d := range a.Fields {
+				used = used || d == f
+			}
+		}
+	}
+	return !used
+}
+
+func (e *encoder) cheapSize(c *spec.Call) bool {
+	if len(c.Args) != 1 {
+		return false
+	}
+	id, ok := unparen(c.Args[0]).(*spec.Ident)
+	if !ok {
+		return false
+	}
+	f, ok := id.Ref.(*spec.Field)
+	if !ok {
+		return false
+	}
+	_, isBytes := f.Type.(*spec.BytesType)
+	return isBytes || f.Size.Fixed()
+}
+
+// sizeCall writes size() and count() from the struct, before anything is encoded.
+func (e *encoder) sizeCall(c *spec.Call) string {
+	if len(c.Args) != 1 {
+		e.g.refuse(c.Pos(), "the Go back end cannot compute this %s", c.Name)
+		return "0"
+	}
+	switch a := unparen(c.Args[0]).(type) {
+	case *spec.This:
+		return e.g.sizeOf(e.x, e.m, e.x.this, true)
+	case *spec.Ident:
+		if f, ok := a.Ref.(*spec.Field); ok {
+			if c.Func == spec.FuncCount {
+				return "uint64(len(m." + e.m.fields[f].goName + "))"
+			}
+			return e.g.sizeOf(e.x, e.m, f, true)
+		}
+	case *spec.FieldRange:
+		from, _ := a.From.Ref.(*spec.Field)
+		to, _ := a.To.Ref.(*spec.Field)
+		var parts []string
+		var group *spec.BitGroup
+		for _, f := range e.m.s.Fields {
+			if from == nil || to == nil || f.Index < from.Index || f.Index > to.Index || f.Group != nil && f.Group == group {
+				continue
+			}
+			group = f.Group
+			if group != nil {
+				parts = append(parts, fmt.Sprint(group.Word.Bytes()))
+				continue
+			}
+			parts = append(parts, e.g.sizeOf(e.x, e.m, f, true))
+		}
+		return "(" + strings.Join(parts, " + ") + ")"
+	}
+	e.g.refuse(c.Pos(), "the Go back end cannot compute this %s", c.Name)
+	return "0"
+}
+
+// mark notes that the places of f are needed later.
+func (e *encoder) mark(f *spec.Field) { e.spots[f] = true }
+
+func (e *encoder) markCovered(x spec.Expr) {
+	walkExpr(x, func(y spec.Expr) {
+		c, ok := y.(*spec.Call)
+		if !ok {
+			return
+		}
+		for _, a := range c.Args {
+			for _, f := range covered(a) {
+				e.mark(f)
+			}
+		}
+	})
+}
+
+// checks writes what must hold before anything is appended.
+func (e *encoder) checks() {
+	for _, f := range e.m.s.Fields {
+		fn := e.m.fields[f]
+		if f.Name == "_" || f.Vanishes || fn.goName == "" {
+			continue
+		}
+		mark := e.g.w.Len()
+		guard := ""
+		if f.If != nil {
+			if fn.has != "" {
+				guard = "m." + fn.has
+			} else {
+				guard = e.presence(f)
+			}
+			e.g.p("if %s {", guard)
+		}
+		before := e.g.w.Len()
+		e.fieldChecks(f, "m."+fn.goName)
+		if guard != "" {
+			if e.g.w.Len() == before {
+				e.g.w.Truncate(mark)
+			} else {
+				e.g.p("}")
+			}
+		}
+	}
+	e.asserts()
+}
+
+// presence writes the condition of an optional field for the encoder.
+func (e *encoder) presence(f *spec.Field) string {
+	if fn := e.m.fields[f]; fn.has != "" {
+		return "m." + fn.has
+	}
+	return e.x.cond(f.If)
+}
+
+// asserts writes the asserts that need no derived field and no limit: the others
+// hold by construction or are the receiver's to judge.
+func (e *encoder) asserts() {
+	for _, m := range e.m.s.Members {
+		a, ok := m.(*spec.Assert)
+		if !ok || a.Limit || usesLimit(a.Expr) {
+			continue
+		}
+		own := true
+		for _, f := range a.Fields {
+			own = own && (e.m.fields[f].goName != "" && f.DerivedBits == 0 || f.Role == spec.RoleConst)
+		}
+		if own {
+			e.refuseIf(e.x.not(a.Expr), "Assert", "")
+		}
+	}
+}
+
+func (e *encoder) fieldChecks(f *spec.Field, v string) {
+	if s := scalarOf(f.Type); s != nil {
+		e.scalarChecks(f.Type, v, f)
+		e.widthCheck(f, s, v)
+		e.ownRange(f)
+		return
+	}
+	switch t := f.Type.(type) {
+	case *spec.BytesType:
+		e.bytesChecks(t, v, f.Name)
+	case *spec.ArrayType:
+		e.lengthChecks(t.Extent, v, f.Name, t.Extent.InBytes)
+		if s := scalarOf(t.Elem); s != nil {
+			mark := e.g.w.Len()
+			e.g.p("for _, v := range %s {", v)
+			before := e.g.w.Len()
+			e.scalarChecks(t.Elem, "v", f)
+			if s.Bits != goBits(s.Bits) {
+				e.width(s.Kind, s.Bits, "v", f.Name)
+			}
+			if e.g.w.Len() == before {
+				e.g.w.Truncate(mark)
+			} else {
+				e.g.p("}")
+			}
+		}
+	}
+}
+
+func (e *encoder) ownRange(f *spec.Field) {
+	e.x.this = f
+	for _, c := range f.In {
+		if !usesLimit(c) {
+			e.refuseIf(e.x.not(c), "Range", f.Name)
+		}
+	}
+	for _, c := range f.Where {
+		if !usesLimit(c) && e.knows(c, f) {
+			e.refuseIf(e.x.not(c), "Range", f.Name)
+		}
+	}
+	e.x.this = nil
+}
+
+// knows reports whether every field that c names has a value by now.
+func (e *encoder) knows(c spec.Expr, this *spec.Field) bool {
+	for _, f := range covered(c) {
+		if _, ok := e.vals[f]; !ok && e.m.fields[f].goName == "" && f.Role != spec.RoleConst {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *encoder) scalarChecks(t spec.Type, v string, f *spec.Field) {
+	n, ok := t.(*spec.NamedType)
+	if !ok {
+		return
+	}
+	switch d := n.Ref.(type) {
+	case *spec.Enum:
+		if !d.Open {
+			e.refuseIf("!"+v+".known()", "Enum", f.Name)
+		}
+	case *spec.Flags:
+		if unknown := unknownBits(d); d.Rest == spec.RestError && unknown != 0 {
+			e.refuseIf(fmt.Sprintf("%s&^%#x != 0", v, d.Mask), "Reserved", f.Name)
+		}
+	}
+}
+
+func (e *encoder) widthCheck(f *spec.Field, s *spec.ScalarType, v string) {
+	bits := s.Bits
+	if f.Group != nil {
+		bits = f.Width
+	}
+	if bits == goBits(s.Bits) || s.Kind == spec.ScalarBool || s.Kind == spec.ScalarFloat {
+		return
+	}
+	e.width(s.Kind, bits, v, f.Name)
+}
+
+func (e *encoder) width(kind spec.ScalarKind, bits int, v, field string) {
+	if kind == spec.ScalarInt {
+		top := int64(1) << uint(bits-1)
+		e.refuseIf(fmt.Sprintf("%s < %d || %s > %d", v, -top, v, top-1), "Range", field)
+		return
+	}
+	e.refuseIf(fmt.Sprintf("%s > %#x", v, uint64(1)<<uint(bits)-1), "Range", field)
+}
+
+func (e *encoder) bytesChecks(t *spec.BytesType, v, field string) {
+	if _, ok := fixedArray(t); ok {
+		return
+	}
+	e.lengthChecks(t.Extent, v, field, false)
+	if t.Text {
+		e.refuseIf("!codec.ValidText("+v+")", "UTF8", field)
+	}
+}
+
+// lengthChecks writes the bounds of an extent over len(v). Limits are the
+// receiver's: the encoder keeps to what the format can express.
+func (e *encoder) lengthChecks(x *spec.Extent, v, field string, skip bool) {
+	if skip {
+		return
+	}
+	lo, hi, checkHi := uint64(0), uint64(0), false
+	if n, ok := x.FixedLen(); ok {
+		e.refuseIf(fmt.Sprintf("len(%s) != %d", v, n), "Length", field)
+		return
+	}
+	if x.Min != nil && x.Min.Info().Const != nil {
+		lo = x.Min.Info().Const.Uint64()
+	}
+	if x.Max != nil && x.Max.Info().Const != nil {
+		hi, checkHi = x.Max.Info().Const.Uint64(), true
+	}
+	if x.Kind == spec.ExtentPrefixed {
+		if top := ^uint64(0) >> (64 - uint(x.Prefix.Bits)); !checkHi || top < hi {
+			hi, checkHi = top, true
+		}
+	}
+	if lo > 0 {
+		e.refuseIf(fmt.Sprintf("uint64(len(%s)) < %d", v, lo), "Range", field)
+	}
+	if checkHi && hi < 1<<63-1 {
+		e.refuseIf(fmt.Sprintf("uint64(len(%s)) > %d", v, hi), "Limit", field)
+	}
+}
+
+// sizedChecks writes the comparison of slices with the length that the spec
+// computes for them, unless the length was derived from that very slice.
+func (e *encoder) sizedChecks() {
+	for _, f := range e.m.s.Fields {
+		x := extentOf(f.Type)
+		if x == nil || x.Kind != spec.ExtentSized || e.m.fields[f].goName == "" {
+			continue
+		}
+		if _, fixed := x.FixedLen(); fixed || e.direct(x.Size, f) {
+			continue
+		}
+		size := ""
+		switch f.Type.(type) {
+		case *spec.ArrayType:
+			size = "uint64(len(m." + e.m.fields[f].goName + "))"
+		default:
+			size = e.g.sizeOf(e.x, e.m, f, false)
+		}
+		cond := size + " != " + e.x.num(x.Size, asUint)
+		if f.If != nil {
+			cond = e.presence(f) + " && " + cond
+		}
+		e.refuseIf(cond, "Length", f.Name)
+	}
+}
+
+// direct reports whether size is a field derived as exactly size(f) or count(f).
+func (e *encoder) direct(size spec.Expr, f *spec.Field) bool {
+	id, ok := unparen(size).(*spec.Ident)
+	if !ok {
+		return false
+	}
+	l, ok := id.Ref.(*spec.Field)
+	if !ok || l.Derived == nil {
+		return false
+	}
+	c, ok := unparen(l.Derived).(*spec.Call)
+	if !ok || len(c.Args) != 1 || c.Func.IsChecksum() {
+		return false
+	}
+	of, ok := unparen(c.Args[0]).(*spec.Ident)
+	return ok && of.Ref == f
+}
