@@ -113,7 +113,8 @@ func (c *call) item(b []byte) {
 
 // open starts a call on some connection, and sends all of its request.
 func (c *Client) open(ctx context.Context, req *planes.Request, owner any, op string, more chan struct{}) (*link, uint32, error) {
-	if l := c.current(); l != nil {
+	s := c.slot()
+	if l := s.link.Load(); l != nil {
 		id, rest, _, err := l.start(ctx, req, owner)
 		if err == nil {
 			l.sendRest(ctx, id, req.Payload, rest, more)
@@ -128,13 +129,13 @@ func (c *Client) open(ctx context.Context, req *planes.Request, owner any, op st
 		ctx, cancel = context.WithTimeout(ctx, req.Timeout)
 		defer cancel()
 	}
-	return c.openSlow(ctx, req, owner, op, more)
+	return c.openSlow(ctx, s, req, owner, op, more)
 }
 
 // openSlow is open where it takes a dial, or a wait for the peer to take more calls.
-func (c *Client) openSlow(ctx context.Context, req *planes.Request, owner any, op string, more chan struct{}) (*link, uint32, error) {
+func (c *Client) openSlow(ctx context.Context, s *slot, req *planes.Request, owner any, op string, more chan struct{}) (*link, uint32, error) {
 	for try := 0; ; {
-		l, err := c.connect(ctx)
+		l, err := c.dialSlot(ctx, s)
 		if err != nil {
 			return nil, 0, c.noConn(ctx, err, op, req.Route)
 		}
@@ -146,7 +147,7 @@ func (c *Client) openSlow(ctx context.Context, req *planes.Request, owner any, o
 		case waits(err):
 			select {
 			case <-full:
-			case <-l.done:
+			case <-l.gone():
 			case <-ctx.Done():
 				return nil, 0, c.noConn(ctx, ctx.Err(), op, req.Route)
 			}
@@ -253,7 +254,7 @@ func (l *link) sendRest(ctx context.Context, id uint32, payload []byte, rest int
 		off = n
 		select {
 		case <-more:
-		case <-l.done:
+		case <-l.gone():
 			return
 		case <-ctx.Done():
 			return

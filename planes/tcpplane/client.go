@@ -53,6 +53,7 @@ func (c ClientConfig) Validate() error {
 // whenever a connection is lost. All methods are safe for concurrent use.
 type Client struct {
 	cfg   ClientConfig
+	conn  *mux.Config // of every connection
 	group *netpoll.Group
 	owned bool
 	log   *slog.Logger
@@ -96,6 +97,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.DialTimeout = 5 * time.Second
 	}
 	c := &Client{cfg: cfg, group: cfg.Group, log: cfg.Logger, slots: make([]slot, cfg.Conns), links: make(map[*link]struct{})}
+	c.conn = cfg.Limits.config(mux.Dialer, cfg.Instance, cfg.Epoch)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -109,19 +111,13 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	return c, nil
 }
 
-// slot returns the next slot in turn.
+// slot returns the slot whose turn it is.
 func (c *Client) slot() *slot {
 	if len(c.slots) == 1 {
 		return &c.slots[0]
 	}
 	return &c.slots[int(c.turn.Add(1))%len(c.slots)]
 }
-
-// current returns a connection that takes calls, or nil if its slot has none.
-func (c *Client) current() *link { return c.slot().link.Load() }
-
-// connect returns a connection that takes calls, dialling if there is none.
-func (c *Client) connect(ctx context.Context) (*link, error) { return c.dialSlot(ctx, c.slot()) }
 
 // dialSlot waits for a dial of the slot that is under way, or starts one. The dial
 // belongs to nobody in particular: a caller that gives up does not end it.
@@ -176,9 +172,7 @@ func (c *Client) dial(s *slot, d *dialing) {
 
 // dialLink dials and waits until both sides have said HELLO.
 func (c *Client) dialLink(ctx context.Context) (*link, error) {
-	cfg := c.cfg.Limits.config(mux.Dialer)
-	cfg.Instance, cfg.Epoch = c.cfg.Instance, c.cfg.Epoch
-	l := newLink(c, cfg, c.log)
+	l := newLink(c, c.conn, c.log)
 	if _, err := c.group.Dial(ctx, "tcp", c.cfg.Addr, l); err != nil {
 		return nil, err
 	}
@@ -186,7 +180,7 @@ func (c *Client) dialLink(ctx context.Context) (*link, error) {
 	case <-l.ready:
 	case <-ctx.Done():
 		l.close(&mux.ConnError{Code: planes.CodeTransport, Reason: "no HELLO in time"})
-		<-l.done
+		<-l.gone()
 		return nil, fmt.Errorf("tcpplane: handshake with %s: %w", c.cfg.Addr, ctx.Err())
 	}
 	l.mu.Lock()
@@ -249,7 +243,7 @@ func (c *Client) Close() error {
 		l.close(errClientClosed)
 	}
 	for _, l := range links {
-		<-l.done
+		<-l.gone()
 	}
 	if !c.owned {
 		return nil

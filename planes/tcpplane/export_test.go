@@ -10,6 +10,9 @@ func CutClient(c *Client) {
 	c.mu.Unlock()
 	for _, l := range links {
 		_ = l.nc.Close()
-		<-l.done
+		<-l.gone()
 	}
 }
+
+// AddrOf returns the address that a client dials.
+func AddrOf(c *Client) string { return c.cfg.Addr }

@@ -61,11 +61,13 @@ func (l Limits) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (l Limits) config(role mux.Role) mux.Config {
-	return mux.Config{
+// config returns what all connections of a client or server share.
+func (l Limits) config(role mux.Role, instance, epoch uint64) *mux.Config {
+	c := mux.Config{
 		Role: role, MaxMessage: l.MaxMessageBytes, MaxStreams: l.MaxStreams, MemoryBudget: l.BudgetBytes,
 		WindowBytes: l.WindowBytes, WindowItems: l.WindowItems, OutputHigh: l.OutputBytes, OutputHard: 16 * l.OutputBytes,
 		ProbeLive: l.ProbeAfter, ProbeTimeout: l.ProbeTimeout, ProbeIdle: l.IdleProbe, NoChecksum: l.NoChecksum,
-		Name: "wireplane",
+		Name: "wireplane", Instance: instance, Epoch: epoch,
 	}
+	return c.Complete()
 }

@@ -52,17 +52,21 @@ type link struct {
 	armed   time.Duration
 	timer   *time.Timer
 
-	ready chan struct{} // closed when calls may be opened, or when the connection is gone
+	ready chan struct{} // dialer: closed when calls may be opened, or when the connection is gone
 	once  sync.Once
-	done  chan struct{} // closed when the connection is gone and its calls are told
+	ended bool          // the connection is gone and its calls are told
+	done  chan struct{} // closed then; made when somebody waits for it, see gone
 }
 
-func newLink(s side, cfg mux.Config, log *slog.Logger) *link {
-	l := &link{side: s, log: log, ready: make(chan struct{}), done: make(chan struct{})}
+func newLink(s side, cfg *mux.Config, log *slog.Logger) *link {
+	l := &link{side: s, log: log}
+	var accept mux.AcceptFunc
 	if cfg.Role == mux.Accepter {
-		cfg.Accept = l.accept
+		accept = l.accept
+	} else {
+		l.ready = make(chan struct{})
 	}
-	l.sess = mux.New(cfg, monotonic())
+	l.sess = mux.NewShared(cfg, accept, monotonic())
 	return l
 }
 
@@ -151,7 +155,12 @@ func (l *link) OnClose(_ *netpoll.Conn, err error) {
 	putBatch(w)
 	l.markReady()
 	l.side.closedLink(l, why)
-	close(l.done)
+	l.mu.Lock()
+	l.ended = true
+	if l.done != nil {
+		close(l.done)
+	}
+	l.mu.Unlock()
 }
 
 // whyLocked turns the end of a connection into a code.
@@ -205,7 +214,11 @@ func (l *link) armLocked() {
 }
 
 // markReady lets callers in once both HELLOs are exchanged.
-func (l *link) markReady() { l.once.Do(func() { close(l.ready) }) }
+func (l *link) markReady() {
+	if l.ready != nil {
+		l.once.Do(func() { close(l.ready) })
+	}
+}
 
 // stats returns the counters of the session.
 func (l *link) stats() mux.Stats {
@@ -232,7 +245,7 @@ func (l *link) waitIdle(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-l.done:
+		case <-l.gone():
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -246,4 +259,19 @@ func (l *link) closeWhenIdle() {
 	if l.waitIdle(context.Background()) == nil {
 		l.close(errDraining)
 	}
+}
+
+// gone returns a channel that is closed when the connection is gone and its calls
+// are told. It is made on demand: most connections are never waited for.
+func (l *link) gone() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.done != nil:
+	case l.ended:
+		l.done = closedChan
+	default:
+		l.done = make(chan struct{})
+	}
+	return l.done
 }

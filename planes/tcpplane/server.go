@@ -54,6 +54,7 @@ func (c ServerConfig) Validate() error {
 // All methods are safe for concurrent use.
 type Server struct {
 	cfg    ServerConfig
+	conn   *mux.Config // of every connection
 	group  *netpoll.Group
 	owned  bool
 	log    *slog.Logger
@@ -78,6 +79,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		cfg: cfg, group: cfg.Group, log: cfg.Logger, base: cfg.BaseContext,
 		links: make(map[*link]struct{}), serves: make(map[*context.CancelFunc]struct{}),
 	}
+	s.conn = cfg.Limits.config(mux.Accepter, cfg.Instance, cfg.Epoch)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -132,9 +134,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 func (s *Server) accept(*netpoll.Conn) (netpoll.Handler, error) {
-	cfg := s.cfg.Limits.config(mux.Accepter)
-	cfg.Instance, cfg.Epoch = s.cfg.Instance, s.cfg.Epoch
-	return newLink(s, cfg, s.log), nil
+	return newLink(s, s.conn, s.log), nil
 }
 
 // opened notes a connection; one that comes too late is closed.
@@ -185,7 +185,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.close(errDraining)
 	}
 	for _, l := range links {
-		<-l.done
+		<-l.gone()
 	}
 	return errors.Join(err, s.closeGroup())
 }
@@ -199,7 +199,7 @@ func (s *Server) Close() error {
 		l.close(errDraining)
 	}
 	for _, l := range links {
-		<-l.done
+		<-l.gone()
 	}
 	return s.closeGroup()
 }

@@ -139,9 +139,11 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 			l.answer(w, ev.ID, c.route, &c.req)
 			return
 		}
-		c.payload = buf.Get(len(ev.Data))
-		c.payload.Append(ev.Data)
-		c.req.Payload = c.payload.Bytes()
+		if len(ev.Data) > 0 {
+			c.payload = buf.Get(len(ev.Data))
+			c.payload.Append(ev.Data)
+			c.req.Payload = c.payload.Bytes()
+		}
 		run, place, ok := s.gate.enter(c)
 		switch {
 		case run:
@@ -154,7 +156,7 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 			l.mu.Lock()
 			l.sess.Refuse(c.id, planes.CodeOverloaded, s.cfg.RetryAfter, uint32(place), "all handlers are busy and the queue is full")
 			l.mu.Unlock()
-			c.payload.Release()
+			c.release()
 		}
 	}
 }
@@ -225,9 +227,17 @@ func (c *serverCall) started() {
 	c.l.wake()
 }
 
+// release gives the copy of the request back.
+func (c *serverCall) release() {
+	if c.payload != nil {
+		c.payload.Release()
+		c.payload = nil
+	}
+}
+
 // serve runs the handler and ends the call.
 func (c *serverCall) serve() {
-	defer c.payload.Release()
+	defer c.release()
 	if c.why() != nil { // cancelled while it waited
 		c.finish(nil, false, c.why())
 		return
