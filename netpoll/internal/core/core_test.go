@@ -203,6 +203,41 @@ func TestDrainedComesOncePerEpisode(t *testing.T) {
 	}
 }
 
+func TestCopyingEndsWithTheStraddlingFrame(t *testing.T) {
+	r := newRig(t, limits)
+	const frame = 100
+	var last []byte
+	r.onData = func(b []byte) (int, error) {
+		last = b
+		return len(b) / frame * frame, nil
+	}
+	read := make([]byte, 64<<10)
+	for range 10 { // 64 KiB is no multiple of the frame: each read but the first completes one of the read before
+		r.conn.Feed(read)
+		if &last[len(last)-1] != &read[len(read)-1] {
+			t.Fatal("the end of the read was copied before it was presented")
+		}
+	}
+}
+
+func TestLastTryWritesWhatIsDue(t *testing.T) {
+	r := newRig(t, limits)
+	if err := r.conn.Write([]byte("queued")); err != nil {
+		t.Fatal(err)
+	}
+	r.room = 4
+	r.conn.LastTry()
+	if string(r.sent) != "queu" {
+		t.Errorf("sent %q", r.sent)
+	}
+	r.conn.Finish(nil)
+	r.conn.LastTry()
+	r.settle()
+	if string(r.sent) != "queu" {
+		t.Errorf("sent %q after the end", r.sent)
+	}
+}
+
 // FuzzFeed cuts a script into reads and has a handler consume it in records whose sizes come from the script. Whatever
 // the cuts, the handler must see every byte in order, and after each read all bytes read so far.
 func FuzzFeed(f *testing.F) {
