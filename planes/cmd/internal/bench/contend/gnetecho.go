@@ -131,6 +131,9 @@ func (s *gnetServer) OnTraffic(c gnet.Conn) gnet.Action {
 	if err != nil {
 		return gnet.Close
 	}
+	if used == 0 { // Discard takes 0 for everything
+		return gnet.None
+	}
 	if _, err := c.Discard(used); err != nil {
 		return gnet.Close
 	}
