@@ -1,7 +1,6 @@
 package netpoll_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -66,10 +65,10 @@ func benchmarkEcho(b *testing.B, driver netpoll.Driver, inflight int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go server.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return benchEcho{}, nil })
+	go server.Serve(b.Context(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return benchEcho{}, nil })
 	inflight = min(inflight, b.N)
 	h := &benchClient{send: b.N - inflight, left: b.N, done: make(chan struct{})}
-	c, err := client.Dial(context.Background(), "tcp", ln.Addr().String(), h)
+	c, err := client.Dial(b.Context(), "tcp", ln.Addr().String(), h)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 func TestLoopDriverConforms(t *testing.T) { netpolltest.Run(t, newGroup(netpoll.DriverLoop)) }
 
 func TestTwoLoopsConform(t *testing.T) {
-	make := newGroup(netpoll.DriverLoop)
+	one := newGroup(netpoll.DriverLoop)
 	netpolltest.Run(t, func(tb testing.TB, config netpoll.Config) *netpoll.Group {
 		config.Loops = 2
-		return make(tb, config)
+		return one(tb, config)
 	})
 }

@@ -1,7 +1,6 @@
 package netpoll_test
 
 import (
-	"context"
 	"io"
 	"net"
 	"runtime"
@@ -26,7 +25,7 @@ const idleConns = 2000
 func TestIdleConnBudget(t *testing.T) {
 	g := newGroup(netpoll.DriverLoop)(t, netpoll.Config{})
 	ln := testenv.Listen(t)
-	go g.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return crowdedEcho{}, nil })
+	go g.Serve(t.Context(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return crowdedEcho{}, nil })
 	addr := ln.Addr().(*net.TCPAddr)
 	peers := make([]int, 0, idleConns+1)
 	t.Cleanup(func() {

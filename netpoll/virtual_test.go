@@ -114,7 +114,7 @@ func TestShutdownWaitsForSlowFlush(t *testing.T) {
 			t.Fatal(err)
 		}
 		done := make(chan error, 1)
-		go func() { done <- g.Shutdown(context.Background()) }()
+		go func() { done <- g.Shutdown(t.Context()) }()
 		for range 8 {
 			<-time.After(time.Second) // virtual
 			if _, err := io.ReadFull(peer, make([]byte, 1)); err != nil {
@@ -160,7 +160,7 @@ func TestAcceptBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(netpoll.DriverNet)(t, netpoll.Config{})
 		ln := &brokeListener{failed: make(chan time.Time), done: make(chan struct{})}
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		go func() { served <- g.Serve(ctx, ln, nil) }()
 		last := <-ln.failed

@@ -85,7 +85,7 @@ func testWriteWait(t *testing.T, newGroup NewGroup) {
 	done := make(chan error, 1)
 	go func() {
 		for range pieces {
-			if err := c.WriteWait(context.Background(), pattern(8<<10)); err != nil {
+			if err := c.WriteWait(t.Context(), pattern(8<<10)); err != nil {
 				done <- err
 				return
 			}
@@ -111,7 +111,7 @@ func testWriteWait(t *testing.T, newGroup NewGroup) {
 	if !bytes.Equal(got, bytes.Repeat(pattern(8<<10), pieces)) {
 		t.Fatal("bytes differ")
 	}
-	if err := c.WriteWait(context.Background(), make([]byte, small.MaxQueueBytes)); !errors.Is(err, netpoll.ErrQueueFull) {
+	if err := c.WriteWait(t.Context(), make([]byte, small.MaxQueueBytes)); !errors.Is(err, netpoll.ErrQueueFull) {
 		t.Errorf("what never fits: %v", err)
 	}
 }
@@ -119,13 +119,13 @@ func testWriteWait(t *testing.T, newGroup NewGroup) {
 func testWriteWaitEnds(t *testing.T, newGroup NewGroup) {
 	_, c := attach(t, newGroup(t, small), newRecorder(t))
 	fillUp(t, c)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
 	if err := c.WriteWait(ctx, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with its context: %v", err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- c.WriteWait(context.Background(), []byte("x")) }()
+	go func() { done <- c.WriteWait(t.Context(), []byte("x")) }()
 	c.Close()
 	if err := await(t, done, "WriteWait"); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("with the connection: %v", err)

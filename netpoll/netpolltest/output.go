@@ -47,12 +47,12 @@ func testEcho(t *testing.T, newGroup NewGroup) {
 		done <- append([]byte(nil), b...)
 		return len(b), nil
 	}
-	c, err := g.Dial(context.Background(), "tcp", addr, r)
+	c, err := g.Dial(t.Context(), "tcp", addr, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for b := want; len(b) > 0; b = b[1<<16:] {
-		if err := c.WriteWait(context.Background(), b[:1<<16]); err != nil {
+		if err := c.WriteWait(t.Context(), b[:1<<16]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -136,7 +136,7 @@ func testManyWriters(t *testing.T, newGroup NewGroup) {
 			for i := range each {
 				binary.BigEndian.PutUint32(rec, uint32(w))
 				binary.BigEndian.PutUint32(rec[4:], uint32(i))
-				if err := c.WriteWait(context.Background(), rec); err != nil {
+				if err := c.WriteWait(t.Context(), rec); err != nil {
 					t.Error(err)
 					return
 				}
@@ -187,7 +187,7 @@ func testUnix(t *testing.T, newGroup NewGroup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
 		served <- g.Serve(ctx, ln, func(*netpoll.Conn) (netpoll.Handler, error) {

@@ -85,7 +85,7 @@ func attach(t *testing.T, g *netpoll.Group, h netpoll.Handler) (peer *net.TCPCon
 func serve(t *testing.T, g *netpoll.Group, accept func(*netpoll.Conn) (netpoll.Handler, error)) string {
 	t.Helper()
 	ln := listen(t)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Serve(ctx, ln, accept) }()
 	t.Cleanup(func() {

@@ -115,7 +115,7 @@ func testAcceptRetries(t *testing.T, newGroup NewGroup) {
 	accepted := make(chan struct{}, 1)
 	start := time.Now()
 	go func() {
-		served <- g.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) {
+		served <- g.Serve(t.Context(), ln, func(*netpoll.Conn) (netpoll.Handler, error) {
 			accepted <- struct{}{}
 			return newRecorder(t), nil
 		})
@@ -137,7 +137,7 @@ func testAcceptRetries(t *testing.T, newGroup NewGroup) {
 func testListenerBroken(t *testing.T, newGroup NewGroup) {
 	g := newGroup(t, netpoll.Config{})
 	ln := &failingListener{Listener: listen(t), errs: []error{syscall.EINVAL}}
-	err := g.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return nil, nil })
+	err := g.Serve(t.Context(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return nil, nil })
 	if !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("Serve: %v", err)
 	}
@@ -148,17 +148,17 @@ func testListenerBroken(t *testing.T, newGroup NewGroup) {
 
 func testDialFails(t *testing.T, newGroup NewGroup) {
 	g := newGroup(t, netpoll.Config{})
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := g.Dial(ctx, "tcp", listen(t).Addr().String(), newRecorder(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended context: %v", err)
 	}
 	ln := listen(t)
 	ln.Close()
-	if _, err := g.Dial(context.Background(), "tcp", ln.Addr().String(), newRecorder(t)); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := g.Dial(t.Context(), "tcp", ln.Addr().String(), newRecorder(t)); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("nobody listens: %v", err)
 	}
-	if _, err := g.Dial(context.Background(), "tcp", listen(t).Addr().String(), nil); err == nil {
+	if _, err := g.Dial(t.Context(), "tcp", listen(t).Addr().String(), nil); err == nil {
 		t.Error("nil handler accepted")
 	}
 	if s := g.Stat(); s.Dialled != 0 || s.Open != 0 {
@@ -206,7 +206,7 @@ func testShutdownFlushes(t *testing.T, newGroup NewGroup) {
 		recs, peers = append(recs, r), append(peers, peer)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.Shutdown(context.Background()) }()
+	go func() { done <- g.Shutdown(t.Context()) }()
 	for i, peer := range peers {
 		if got, err := io.ReadAll(peer); err != nil || len(got) != 3<<20 {
 			t.Errorf("connection %d: %d bytes, %v", i, len(got), err)
@@ -228,7 +228,7 @@ func testShutdownForced(t *testing.T, newGroup NewGroup) {
 	r := newRecorder(t)
 	_, c := attach(t, g, r)
 	fillUp(t, c)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := g.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown: %v", err)
@@ -240,14 +240,14 @@ func testShutdownForced(t *testing.T, newGroup NewGroup) {
 
 func testAfterShutdown(t *testing.T, newGroup NewGroup) {
 	g := newGroup(t, netpoll.Config{})
-	if err := g.Shutdown(context.Background()); err != nil {
+	if err := g.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ln := listen(t)
-	if _, err := g.Dial(context.Background(), "tcp", ln.Addr().String(), newRecorder(t)); !errors.Is(err, net.ErrClosed) {
+	if _, err := g.Dial(t.Context(), "tcp", ln.Addr().String(), newRecorder(t)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Dial: %v", err)
 	}
-	err := g.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return nil, nil })
+	err := g.Serve(t.Context(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return nil, nil })
 	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve: %v", err)
 	}
@@ -263,7 +263,7 @@ func testShutdownTwice(t *testing.T, newGroup NewGroup) {
 		wg.Go(func() {
 			if i%2 == 0 {
 				g.Close()
-			} else if err := g.Shutdown(context.Background()); err != nil {
+			} else if err := g.Shutdown(t.Context()); err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
 		})

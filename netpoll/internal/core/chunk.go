@@ -5,11 +5,12 @@ import (
 	"sync"
 )
 
-// Buffers are powers of two from 1 KiB to 64 KiB, pooled by size, so that a connection which is idle holds none.
+// Buffers are powers of two from 1 KiB to 2 MiB, pooled by size, so that a connection which is idle holds none. A queue
+// is made of pieces of at most 64 KiB; the larger ones hold unread tails.
 const (
-	minChunkShift = 10
-	maxChunkShift = 16
-	maxChunkBytes = 1 << maxChunkShift
+	minChunkShift  = 10
+	maxChunkShift  = 21
+	maxQueuedBytes = 64 << 10
 )
 
 // chunk is a pooled piece of an outbound queue or an unread tail.
@@ -20,9 +21,9 @@ type chunk struct {
 
 var chunkPools [maxChunkShift - minChunkShift + 1]sync.Pool
 
-// getChunk returns an empty chunk with room for at least n bytes; above 64 KiB it is not pooled.
+// getChunk returns an empty chunk with room for at least n bytes; above 2 MiB it is not pooled.
 func getChunk(n int) *chunk {
-	if n > maxChunkBytes {
+	if n > 1<<maxChunkShift {
 		return &chunk{b: make([]byte, 0, n)}
 	}
 	class := 0
@@ -38,7 +39,7 @@ func getChunk(n int) *chunk {
 // putChunk gives a chunk back; the caller must hold no slice of it any more.
 func putChunk(k *chunk) {
 	size := cap(k.b)
-	if size > maxChunkBytes || size < 1<<minChunkShift || size&(size-1) != 0 {
+	if size > 1<<maxChunkShift || size < 1<<minChunkShift || size&(size-1) != 0 {
 		return
 	}
 	k.next, k.b = nil, k.b[:0]

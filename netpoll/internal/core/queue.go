@@ -56,7 +56,7 @@ func (c *Conn) appendLocked(p []byte) {
 		size = 2 * cap(k.b)
 	}
 	for len(p) > 0 {
-		k := getChunk(min(max(size, len(p)), maxChunkBytes))
+		k := getChunk(min(max(size, len(p)), maxQueuedBytes))
 		n := min(len(p), cap(k.b))
 		k.b = append(k.b, p[:n]...)
 		p = p[n:]

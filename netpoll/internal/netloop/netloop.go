@@ -1,5 +1,3 @@
-// Package netloop drives netpoll connections over any net.Conn: one goroutine reads and one writes. The reader never
-// waits for the writer. All waits are durably blocking, so that it works over net.Pipe inside a synctest bubble.
 package netloop
 
 import (
