@@ -19,10 +19,11 @@ type encoder struct {
 	starts  map[*spec.Field]string // expressions for places in dst
 	inner   map[*spec.Field]string
 	ends    map[*spec.Field]string
-	spots   map[*spec.Field]bool // fields whose places a checksum or patch needs
-	patches []*spec.Field        // lengths written after their contents
-	off     int                  // bytes appended so far when static, else -1
-	bytes   []string             // pending literal bytes
+	spots   map[*spec.Field]bool   // fields whose places a checksum or patch needs
+	patches []*spec.Field          // lengths written after their contents
+	off     int                    // bytes appended so far when static, else -1
+	bytes   []string               // pending literal bytes
+	wide    map[*spec.Field]string // derived unsigned fields: the local that holds the value as uint64
 }
 
 // endsInTail reports whether the encoding of s can end in a borrowed bytes field
@@ -97,7 +98,7 @@ func (g *generator) encode(m *message) {
 func (g *generator) appendFunc(m *message, head bool) {
 	e := &encoder{
 		g: g, m: m, head: head, vals: map[*spec.Field]string{}, starts: map[*spec.Field]string{},
-		inner: map[*spec.Field]string{}, ends: map[*spec.Field]string{}, spots: map[*spec.Field]bool{},
+		inner: map[*spec.Field]string{}, ends: map[*spec.Field]string{}, spots: map[*spec.Field]bool{}, wide: map[*spec.Field]string{},
 	}
 	e.x = &scope{g: g, m: m, field: e.value, size: e.sizeCall}
 	if head {
@@ -194,6 +195,9 @@ func (e *encoder) prepare() {
 			g.p("%sWant := %s", fn.local, e.x.num(f.Derived, asUint))
 			e.fitsField(f, fn.local+"Want", false)
 			e.vals[f] = e.narrowed(f, fn.local+"Want")
+			if s := scalarOf(f.Type); s.Kind == spec.ScalarUint {
+				e.wide[f] = fn.local + "Want"
+			}
 		case f.Role == spec.RoleChecksum:
 			e.mark(f)
 			e.markCovered(f.Derived)

@@ -223,6 +223,11 @@ func (e *encoder) fixed(f *spec.Field, size int) {
 		e.g.p("dst = append(dst, m.%s[:]...)", e.m.fields[f].goName)
 		return
 	}
+	if want, ok := e.wide[f]; ok {
+		s := scalarOf(f.Type)
+		e.word(want, s.Bytes(), s.Order)
+		return
+	}
 	e.scalar(f.Type, e.value(f), e.m.fields[f].local)
 }
 
@@ -242,6 +247,12 @@ func (e *encoder) scalar(t spec.Type, v, name string) {
 	}
 	if fl := flagsOf(t); fl != nil && fl.Rest == spec.RestIgnore && unknownBits(fl) != 0 {
 		v = fmt.Sprintf("(%s & %#x)", v, fl.Mask)
+	}
+	if s.Kind == spec.ScalarInt && s.Bytes() > 1 {
+		// Unsigned shifts of one variable become one store; signed ones do not.
+		bits := name + "Bits"
+		e.hoist(fmt.Sprintf("%s := uint%d(%s)", bits, goBits(s.Bits), v))
+		v = bits
 	}
 	e.word(v, s.Bytes(), s.Order)
 }
