@@ -1,41 +1,34 @@
-// Command wireplane is the command line of the project: it measures the planes.
+// Command wireplane is the command line of the project: it shows the multiplexed
+// plane at work and measures the planes.
 //
-// Run 'wireplane bench --help' for what the bench command does; each command
-// explains itself in the same way.
+//	wireplane demo [FILE]      stream a file as many token streams, and check each
+//	wireplane bench            measure the plane beside a raw floor
+//	wireplane version          what this binary was built from
+//	wireplane help [COMMAND]   how to use it
+//
+// Results go to standard output, progress and complaints to standard error. It
+// exits with 0 when all is well, 1 when it is not, and 2 when it was called wrongly.
 package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-// command runs with the arguments behind its name and returns the exit code.
-type command func(ctx context.Context, args []string, stdout, stderr io.Writer) int
-
-// commands are the subcommands by name.
-var commands = map[string]command{
-	"bench":   runBench,
-	benchPeer: runBenchPeer,
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the process at once
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run finds the command and runs it.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 {
-		if c, ok := commands[args[0]]; ok {
-			return c(ctx, args[1:], stdout, stderr)
-		}
-	}
-	_, _ = fmt.Fprintln(stderr, "Usage: wireplane bench [flags]")
-	return exitUsage
+// run runs the command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a.look = lookAt(stdout, stderr)
+	return a.run(ctx, args)
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -77,7 +78,7 @@ const (
 // RateToWatch returns the pace at which a text of so many tokens is good to watch,
 // or 0 if it is too long for that.
 func RateToWatch(tokens int64, streams int) float64 {
-	rate := max(float64(tokens)/showTime.Seconds(), showSlowRate)
+	rate := max(math.Round(float64(tokens)/showTime.Seconds()), showSlowRate)
 	if rate*float64(streams) > showRate {
 		return 0
 	}

@@ -22,7 +22,11 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 	row("streams", "%s, %s of them open at once; %s ends, %s clean", num(r.Streams), num(r.PeakOpen), num(r.Terminals), num(r.CleanEnds))
 	row("items", "%s, %s a stream", num(r.Items), num(r.Source.Totals.Items))
 	row("bytes", "%s of text, %s on the wire", size(r.Bytes), size(int64(c.WireBytesToRouter+c.WireBytesToWorker)))
-	row("time to first item", "p50 %s, p99 %s", short(r.firstItem(50)), short(r.firstItem(99)))
+	if len(r.First) > 0 {
+		row("time to first item", "p50 %s, p99 %s", short(r.firstItem(50)), short(r.firstItem(99)))
+	} else {
+		row("time to first item", "no items")
+	}
 	row("items/s", "%s over %s%s", num(int64(r.itemsPerSecond())), short(r.Elapsed), r.paceText())
 	row("batching ratio", "%.1f items a write system call of the worker", r.batching())
 	row("system calls saved", "%s: %s frames went in %s writes (worker %s, router %s)", num(r.saved()),
