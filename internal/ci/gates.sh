@@ -3,7 +3,7 @@
 # race detector, and shows the figures by package. Their names say that they are
 # gates; a rule of internal/lint holds them to it.
 set -eu -o pipefail
-internal/ci/each.sh go test -count=1 -v -run 'Alloc|Gate|Size|Budget|Deps' ./... 2>&1 |
+internal/ci/each.sh go test -count=1 -v -run 'Alloc|Gate|Size|Budget|Cost|Deps' ./... 2>&1 |
   awk '
     /gate: /      { sub(/^.*gate: /, "  "); held = held $0 "\n"; n++; next }
     /^ok /        { if (held != "") printf "%s\n%s", $2, held; held = ""; next }

@@ -13,7 +13,7 @@ import (
 
 var (
 	settingsName = regexp.MustCompile(`(Config|Limits|Options)$`)
-	saysZero     = regexp.MustCompile(`(?i)\b(0|zero|nil|empty|none|default|required)\b|""`)
+	saysZero     = regexp.MustCompile(`(?i)\b(0|zero|nil|empty|none|default|required|given)\b|""`)
 )
 
 // TestSettingsSayWhatZeroMeans: a setting that is left out has a meaning, and the

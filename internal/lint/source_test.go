@@ -112,7 +112,7 @@ func TestNothingRefusedIsTracked(t *testing.T) {
 	}
 }
 
-var gateName = regexp.MustCompile(`Alloc|Gate|Size|Budget|Deps`)
+var gateName = regexp.MustCompile(`Alloc|Gate|Size|Budget|Cost|Deps`)
 
 // TestGatesAreFound: "make gates" picks tests by name, so a test with a figure
 // must have one of the names.

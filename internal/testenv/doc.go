@@ -3,7 +3,7 @@
 // with a bound.
 //
 // A gate is an ordinary test whose figure must not grow. Its name contains
-// Alloc, Gate, Size, Budget or Deps, so that "make gates" finds it, and it says
+// Alloc, Gate, Size, Budget, Cost or Deps, so that "make gates" finds it, and it says
 // its figure with Figure. Figures about allocations mean a build without -race;
 // there the gate runs its function once and compares nothing.
 //
