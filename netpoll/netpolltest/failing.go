@@ -68,6 +68,7 @@ func testTimeouts(t *testing.T, newGroup NewGroup) {
 const shortTimeout = 80 * time.Millisecond
 
 func testStall(t *testing.T, newGroup NewGroup) {
+	t.Parallel() // it mostly waits
 	r := newRecorder(t)
 	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: shortTimeout}), r)
 	start := time.Now()
@@ -80,6 +81,7 @@ func testStall(t *testing.T, newGroup NewGroup) {
 
 // testSlowReader reads for longer than the timeout, with rests that are far shorter.
 func testSlowReader(t *testing.T, newGroup NewGroup) {
+	t.Parallel() // it mostly waits
 	r := newRecorder(t)
 	peer, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 4 * shortTimeout}), r)
 	rest := time.NewTicker(shortTimeout / 4)
@@ -96,6 +98,7 @@ func testSlowReader(t *testing.T, newGroup NewGroup) {
 }
 
 func testProducerStall(t *testing.T, newGroup NewGroup) {
+	t.Parallel() // it mostly waits
 	slice := pattern(64 << 10)
 	p := &producer{recorder: newRecorder(t), next: func() []byte { return slice }}
 	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: shortTimeout}), p)
@@ -104,6 +107,7 @@ func testProducerStall(t *testing.T, newGroup NewGroup) {
 }
 
 func testIdle(t *testing.T, newGroup NewGroup) {
+	t.Parallel() // it mostly waits
 	r := newRecorder(t)
 	start := time.Now()
 	peer, _ := attach(t, newGroup(t, netpoll.Config{IdleTimeout: shortTimeout}), r)
@@ -116,6 +120,7 @@ func testIdle(t *testing.T, newGroup NewGroup) {
 }
 
 func testDrainBound(t *testing.T, newGroup NewGroup) {
+	t.Parallel() // it mostly waits
 	r := newRecorder(t)
 	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 4 * shortTimeout}), r)
 	fillUp(t, c)

@@ -3,6 +3,7 @@ package netpolltest
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,11 +148,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// pattern returns n bytes that repeat with a period of 251, so that a shifted or doubled piece shows.
-func pattern(n int) []byte {
-	b := make([]byte, n)
+// pattern returns n bytes, not to be written to, that repeat with a period of 251, so that a shifted or doubled piece
+// shows.
+func pattern(n int) []byte { return patternBytes()[:n:n] }
+
+var patternBytes = sync.OnceValue(func() []byte {
+	b := make([]byte, 8<<20)
 	for i := range b {
 		b[i] = byte(i % 251)
 	}
 	return b
-}
+})
