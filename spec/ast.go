@@ -48,6 +48,7 @@ type File struct {
 
 	scope   map[string]Decl // set by Check
 	checked bool
+	broken  error // what Parse returned
 }
 
 // Decl is a declaration at the top level of a file: *Limit, *Const, *Enum,

@@ -20,11 +20,12 @@ type checker struct {
 
 // Check resolves the file and fills in everything that the model marks "set by
 // Check". It returns nil or an ErrorList with every mistake found. Checking a
-// file twice is allowed and does nothing the second time. Check must not be
-// called on a file that Parse returned an error for, nor from two goroutines.
+// file twice is allowed and does nothing the second time. The error of Parse, if
+// there was one, is returned again. Check must not be called from two goroutines
+// at once.
 func (f *File) Check() error {
-	if f.checked {
-		return nil
+	if f.checked || f.broken != nil {
+		return f.broken
 	}
 	c := &checker{rep: &reporter{file: f.Name}, file: f, state: make(map[*Struct]*structState)}
 	c.collect()

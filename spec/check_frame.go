@@ -175,9 +175,7 @@ func (c *checker) typePrefix(f *Field, t Type, at Size) Size {
 		if !ok || d.Size.Fixed() {
 			return Size{}
 		}
-		if d.Prefix == (Size{}) {
-			c.checkFrameOf(d)
-		}
+		c.checkFrameOf(d)
 		n := Size{Min: satAdd(at.Min, d.Prefix.Min), Max: satAdd(at.Max, d.Prefix.Max)}
 		for _, a := range t.Args {
 			n.Max = max(n.Max, c.inputEnd(a, f.Parent).Max)
@@ -201,8 +199,13 @@ func (c *checker) typePrefix(f *Field, t Type, at Size) Size {
 	return Size{}
 }
 
-// checkFrameOf computes the prefix of a struct that stands inside a frame.
+// checkFrameOf computes the prefix of a struct that stands inside a frame, once.
 func (c *checker) checkFrameOf(d *Struct) {
+	st := c.state[d]
+	if d.Frame || st == nil || st.prefix {
+		return
+	}
+	st.prefix = true
 	var need, at Size
 	for _, m := range d.Members {
 		switch m := m.(type) {
@@ -214,9 +217,7 @@ func (c *checker) checkFrameOf(d *Struct) {
 			at = c.addSize(at, m.Size, m.Span)
 		}
 	}
-	if !d.Frame {
-		d.Prefix = need
-	}
+	d.Prefix = need
 }
 
 func (c *checker) extentPrefix(f *Field, x *Extent, at Size) Size {

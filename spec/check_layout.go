@@ -91,7 +91,7 @@ func (c *checker) layoutField(s *Struct, f *Field, last bool) {
 		c.ranges(w, env)
 		st.self = nil
 		if measures(w) && w.Info().Kind == ValueBool {
-			c.assume(s, w, f.Index+1)
+			c.assumeOf(s, f, w)
 		}
 	}
 	for _, in := range f.In {
@@ -237,6 +237,7 @@ func (c *checker) bounds(s *Struct) {
 	if limit := c.sumBound(s, st); limit != nil && limit.IsUint64() {
 		s.Size.Max = max(s.Size.Min, min(s.Size.Max, limit.Uint64()))
 	}
+	s.Alloc, s.Depth = 0, 0
 	for _, f := range s.Fields {
 		alloc, depth := c.cost(f.Type, f.Own)
 		s.Alloc = satAdd(s.Alloc, alloc)

@@ -261,13 +261,16 @@ func clampUint(v *big.Int) uint64 {
 
 // bounded reports whether a condition, and not only the width of the fields,
 // bounds a length. Parameters are not read from the wire: their width is enough.
+// Constants are known.
 func (c *checker) bounded(e Expr, r interval) bool {
 	onlyParams := true
 	walk(e, func(x Expr) {
-		if id, ok := x.(*Ident); ok {
-			if _, isField := id.Ref.(*Field); isField {
-				onlyParams = false
-			}
+		id, ok := x.(*Ident)
+		if !ok {
+			return
+		}
+		if f, ok := id.Ref.(*Field); ok && (f.Derived == nil || f.Derived.Info().Const == nil) {
+			onlyParams = false
 		}
 	})
 	if onlyParams {
@@ -313,72 +316,4 @@ func (c *checker) regionSize(t *RegionType, f *Field, env *env, last bool) Size 
 		Min: max(outer.Min, satAdd(inner.Min, prefix)),
 		Max: min(outer.Max, satAdd(inner.Max, prefix)),
 	}
-}
-
-// cost returns the memory that decoding t may allocate, and how deep it nests.
-func (c *checker) cost(t Type, own Ownership) (alloc uint64, depth int) {
-	switch t := t.(type) {
-	case *NamedType:
-		if d, ok := t.Ref.(*Struct); ok {
-			return d.Alloc, d.Depth + 1
-		}
-	case *RegionType:
-		return c.cost(t.Of, own)
-	case *BytesType:
-		if _, isFixed := t.Extent.FixedLen(); own == OwnCopy && !isFixed {
-			return t.Extent.MaxLen, 0
-		}
-	case *ArrayType:
-		inner, depth := c.cost(t.Elem, own)
-		_, most := countBounds(t)
-		return satMul(most, satAdd(goSize(t.Elem), inner)), depth
-	case *MatchType:
-		for _, a := range t.Arms {
-			if a.Type == nil {
-				continue
-			}
-			n, d := c.cost(a.Type, a.Own)
-			alloc, depth = max(alloc, n), max(depth, d)
-		}
-	}
-	return alloc, depth
-}
-
-const (
-	goWord  = 8
-	goSlice = 24
-)
-
-// goSize is an upper bound of the memory that a value of t takes in Go.
-func goSize(t Type) uint64 {
-	switch t := t.(type) {
-	case *NamedType:
-		d, ok := t.Ref.(*Struct)
-		if !ok {
-			return goWord
-		}
-		sum := uint64(0)
-		for _, f := range d.Fields {
-			sum = satAdd(sum, satAdd(goSize(f.Type), goWord)) // the word is for HasX or NoX
-		}
-		return sum
-	case *BytesType:
-		if n, ok := t.Extent.FixedLen(); ok {
-			return satAdd(n, goWord)
-		}
-		return goSlice
-	case *ArrayType:
-		return goSlice
-	case *RegionType:
-		return goSize(t.Of)
-	case *MatchType:
-		sum := uint64(goSlice)
-		for _, a := range t.Arms {
-			if a.Type != nil {
-				sum = satAdd(sum, goSize(a.Type))
-			}
-		}
-		return sum
-	}
-	return goWord
 }

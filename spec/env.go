@@ -101,10 +101,9 @@ func (e *env) narrow(form *linForm) {
 	}
 }
 
+// floorDiv rounds down; b is positive.
 func floorDiv(a, b *big.Int) *big.Int {
-	q, m := new(big.Int).DivMod(a, b, new(big.Int))
-	_ = m // Euclidean division by a positive number rounds down
-	return q
+	return new(big.Int).Div(a, b)
 }
 
 // constraints splits a condition into constraints; parts that are no linear

@@ -7,6 +7,9 @@ type interval struct{ lo, hi *big.Int }
 
 func point(v *big.Int) interval { return interval{v, v} }
 
+// bigUint is v as a big integer.
+func bigUint(v uint64) *big.Int { return new(big.Int).SetUint64(v) }
+
 func uintRange(lo, hi uint64) interval {
 	return interval{new(big.Int).SetUint64(lo), new(big.Int).SetUint64(hi)}
 }

@@ -36,19 +36,21 @@ type comment struct {
 // Parse reads a .wire file. name is used in diagnostics only. src is borrowed
 // for the life of the File. The error, if any, is an ErrorList with every
 // mistake found; the File is not nil even then, but holds only what could be
-// read and must not be checked.
+// read and cannot be checked.
 func Parse(name string, src []byte) (*File, error) {
 	rep := &reporter{file: name}
 	f := &File{Name: name, Source: src}
 	if len(src) > maxSource {
 		at := Pos{Line: 1, Col: 1}
 		rep.errorf(Span{Start: at, End: at}, "the file has %d bytes, more than the %d that are read", len(src), maxSource)
-		return f, rep.err()
+		f.broken = rep.err()
+		return f, f.broken
 	}
 	p := &parser{rep: rep, file: f}
 	p.load(lex(string(src), rep))
 	p.parseFile()
-	return f, rep.err()
+	f.broken = rep.err()
+	return f, f.broken
 }
 
 // load splits the comments off the tokens.

@@ -9,8 +9,6 @@ func ExprString(e Expr) string {
 	return b.String()
 }
 
-func exprText(e Expr) string { return ExprString(e) }
-
 func printExpr(b *strings.Builder, e Expr) {
 	switch e := e.(type) {
 	case *Ident:

@@ -171,7 +171,7 @@ func (c *checker) resolveField(e *Ident, f *Field, sc *scope) {
 		c.rep.errorf(e.Span, "%s has not been read yet here", quote(e.Name)).note(f.NameSpan, "it stands here, later in the message")
 		return
 	}
-	if f.If != nil && f != sc.this && (sc.cond == nil || exprText(sc.cond) != exprText(f.If)) {
+	if f.If != nil && f != sc.this && (sc.cond == nil || ExprString(sc.cond) != ExprString(f.If)) {
 		c.rep.errorf(e.Span, "%s may be absent here, so its value cannot be used", quote(e.Name)).note(f.If.Pos(), "it is there only on this condition")
 		return
 	}
