@@ -2,6 +2,8 @@ module github.com/wireplane/wireplane
 
 go 1.26.0
 
+tool github.com/wireplane/wireplane/gen/cmd/wiregen
+
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/panjf2000/gnet/v2 v2.9.7

@@ -84,7 +84,7 @@ func (g *generator) sizes(m *message) {
 	g.p("%sMinSize = %d", m.goName, s.Size.Min)
 	g.p("%sMaxSize = %d", m.goName, s.Size.Max)
 	if s.Frame {
-		g.p("%sHeadSize = %d // what %s needs to begin with", m.goName, s.Prefix.Min, lenName(m.goName))
+		g.p("%sHeadSize = %d // bytes that tell the size of the whole, at least", m.goName, s.Prefix.Min)
 	}
 	g.p(")\n")
 }

@@ -38,7 +38,7 @@ var defaultLimits = Limits{
 const (
 	RequestMinSize  = 7
 	RequestMaxSize  = 33554432
-	RequestHeadSize = 7 // what RequestLen needs to begin with
+	RequestHeadSize = 7 // bytes that tell the size of the whole, at least
 )
 
 // revision is 1 for v0.7 and 2 since January 2026. The two cannot be told apart by
@@ -297,7 +297,7 @@ var (
 const (
 	AckMinSize  = 4
 	AckMaxSize  = 33554432
-	AckHeadSize = 4 // what AckLen needs to begin with
+	AckHeadSize = 4 // bytes that tell the size of the whole, at least
 )
 
 // The answer to a request: empty when the worker has queued it, else the reason

@@ -38,7 +38,7 @@ var defaultLimits = Limits{
 const (
 	PrefaceMinSize  = 8
 	PrefaceMaxSize  = 8
-	PrefaceHeadSize = 0 // what PrefaceLen needs to begin with
+	PrefaceHeadSize = 0 // bytes that tell the size of the whole, at least
 )
 
 // Each side sends these 8 bytes first, then HELLO. The first byte is no ASCII
@@ -462,7 +462,7 @@ func (v Features) String() string {
 const (
 	FrameMinSize  = 20
 	FrameMaxSize  = 1048596
-	FrameHeadSize = 20 // what FrameLen needs to begin with
+	FrameHeadSize = 20 // bytes that tell the size of the whole, at least
 )
 
 // Every unit on the wire after the preface: 20 bytes of header, then the body.

@@ -38,7 +38,7 @@ var defaultLimits = Limits{
 const (
 	TwoPartMinSize  = 24
 	TwoPartMaxSize  = 268435456
-	TwoPartHeadSize = 16 // what TwoPartLen needs to begin with
+	TwoPartHeadSize = 16 // bytes that tell the size of the whole, at least
 )
 
 // TwoPart is the frame TwoPart, 24 to 268435456 bytes:

@@ -203,7 +203,7 @@ func (v PacketFlags) String() string {
 const (
 	PacketMinSize  = 24
 	PacketMaxSize  = 1049640
-	PacketHeadSize = 24 // what PacketLen needs to begin with
+	PacketHeadSize = 24 // bytes that tell the size of the whole, at least
 )
 
 // A packet: 24 bytes of header, an optional trace id, a path and a payload.
@@ -526,7 +526,7 @@ var (
 const (
 	SummedMinSize  = 12
 	SummedMaxSize  = 1048588
-	SummedHeadSize = 8 // what SummedLen needs to begin with
+	SummedHeadSize = 8 // bytes that tell the size of the whole, at least
 )
 
 // The same with a checksum over everything behind the header.
