@@ -25,19 +25,60 @@ func (s *Session) onPing(now time.Duration, f *muxwire.Frame) error {
 	return nil
 }
 
+// notice is what a connection that is not ready yet has to tell when it is: only
+// then is it known whether frames carry checksums.
+type notice struct {
+	drain, goAway       bool
+	left                time.Duration
+	whyDrain, whyGoAway string
+}
+
 // Drain tells the peer that this side goes away in left; calls go on meanwhile,
-// and new ones are still taken until GoAway ([mux-drain-1]).
+// and new ones are still taken until GoAway ([mux-drain-1]). Before EvReady it is
+// put off until then.
 func (s *Session) Drain(left time.Duration, why string) {
-	if s.err == nil && !s.drained {
+	switch {
+	case s.err != nil, s.drained:
+	case s.state != running:
+		s.early = &notice{drain: true, left: left, whyDrain: why}
 		s.drained = true
-		s.appendNotice(muxwire.FrameTypeDrain, uint32(min(max(left.Milliseconds(), 0), 1<<31)), muxwire.CodeDraining, why)
+	default:
+		s.drained = true
+		s.appendDrain(left, why)
+	}
+}
+
+func (s *Session) appendDrain(left time.Duration, why string) {
+	s.appendNotice(muxwire.FrameTypeDrain, uint32(min(max(left.Milliseconds(), 0), 1<<31)), muxwire.CodeDraining, why)
+}
+
+// sayEarly tells what was put off.
+func (s *Session) sayEarly() {
+	n := s.early
+	if n == nil {
+		return
+	}
+	s.early = nil
+	if n.drain {
+		s.appendDrain(n.left, n.whyDrain)
+	}
+	if n.goAway {
+		s.appendNotice(muxwire.FrameTypeGoaway, s.lastPeerID, muxwire.CodeDraining, n.whyGoAway)
 	}
 }
 
 // GoAway refuses new calls from here on and tells the peer the last one that was
 // taken. Running calls go on; the connection may be closed once Streams is 0.
 func (s *Session) GoAway(why string) {
-	if s.err == nil && !s.localGoAway {
+	switch {
+	case s.err != nil, s.localGoAway:
+	case s.state != running:
+		if s.early == nil {
+			s.early = new(notice)
+		}
+		s.early.goAway, s.early.whyGoAway = true, why
+		s.localGoAway = true
+	default:
 		s.localGoAway = true
 		s.appendNotice(muxwire.FrameTypeGoaway, s.lastPeerID, muxwire.CodeDraining, why)
 	}
@@ -66,8 +107,8 @@ func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	s.peerGoAway = true
 	evs = append(evs, Event{Kind: EvGoAway, Code: n.Code, Data: n.Why})
 	var lost []*stream
-	for _, st := range s.streams.slots {
-		if st != nil && st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
+	for _, st := range s.streams.sorted() {
+		if st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
 			lost = append(lost, st)
 		}
 	}

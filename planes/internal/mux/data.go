@@ -155,8 +155,10 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 
 // assembling grants credit for the rest of an item that arrives in pieces, so that
 // an item may be larger than the window. The pieces stay charged to the budget. It
-// reports false if the item cannot be completed within the budget: nothing that the
-// reader may still consume would bring credit.
+// reports false if the item cannot be completed within the budget: its pieces fill
+// the window that is reserved, so nothing that the reader may still consume would
+// bring credit. Short of that it grants what is left of the window, for the reader
+// may have consumed everything else already.
 func (s *Session) assembling(st *stream) bool {
 	if st.recvLimit-st.recvBytes >= uint64(st.window)/2 {
 		return true
@@ -164,7 +166,10 @@ func (s *Session) assembling(st *stream) bool {
 	limit := st.recvBytes + uint64(st.window)
 	if need := limit - st.consumed + st.itemReserve(s); need > st.reserved {
 		if !s.fits(need - st.reserved) {
-			return st.recvLimit > st.recvBytes || len(st.partial) < int(st.window)
+			if limit = st.consumed + uint64(st.window); limit <= st.recvLimit {
+				return st.recvLimit > st.recvBytes || len(st.partial) < int(st.window)
+			}
+			need = st.reserved
 		}
 		s.reserve(st, need)
 	}

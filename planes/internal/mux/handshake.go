@@ -106,5 +106,6 @@ func (s *Session) onHello(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	s.sums = h.Features&s.features()&muxwire.FeaturesChecksum != 0
 	s.openLimit = min(h.MaxStreams, math.MaxInt32)
 	s.state = running
+	s.sayEarly()
 	return append(evs, Event{Kind: EvReady}), nil
 }

@@ -47,6 +47,16 @@ func (s *Session) opens() *Refusal {
 	return nil
 }
 
+// NewOpen returns an empty OPEN to fill in and give to Open at once: it is the
+// session's own scratch, which saves Open a copy.
+func (s *Session) NewOpen() *muxwire.Open {
+	o := &s.frame(muxwire.FrameTypeOpen, 0, 0).Body.Open
+	if o.Route != nil { // left by an Open that was refused
+		*o = muxwire.Open{}
+	}
+	return o
+}
+
 // Open starts a call whose request message is o.Payload, all of it. Fields of o are
 // read until Open returns; if it returns rest > 0, so many bytes at the end of
 // o.Payload wait for credit or room: EvWritable or TakeWritable tells when to go on
@@ -116,7 +126,9 @@ func (s *Session) appendOpen(o *muxwire.Open, class muxwire.Class, first int) er
 	if first < len(o.Payload) {
 		f.Flags |= muxwire.FrameFlagsMore
 	}
-	f.Body.Open = *o
+	if o != &f.Body.Open {
+		f.Body.Open = *o
+	}
 	f.Body.Open.Payload = o.Payload[:first]
 	before, stats := len(s.out), s.stats
 	err := s.encode(f)

@@ -135,6 +135,7 @@ func (s *Session) streamsDue() bool {
 func (s *Session) frame(t muxwire.FrameType, id, arg uint32) *muxwire.Frame {
 	if s.tx == nil {
 		s.tx = frames.Get().(*muxwire.Frame)
+		s.tx.Body.Open = muxwire.Open{} // what NewOpen promises
 	}
 	f := s.tx
 	f.Type, f.Flags, f.Class, f.Stream, f.Arg = t, 0, 0, id, arg

@@ -29,6 +29,9 @@ func (s *Session) Receive(now time.Duration, b []byte, evs []Event) (n int, _ []
 	}
 	f := frames.Get().(*muxwire.Frame)
 	n, evs, err := s.receiveFrames(now, b, n, f, evs)
+	if err != nil {
+		*f = muxwire.Frame{} // half decoded: nobody else shall find that
+	}
 	frames.Put(f)
 	return n, evs, err
 }

@@ -63,6 +63,7 @@ type Session struct {
 
 	localGoAway, peerGoAway bool
 	drained, peerDrained    bool
+	early                   *notice
 	pongsDue                uint32 // PINGs of ours without an answer
 	pongDue                 bool
 	pongCookie              uint64
@@ -169,10 +170,7 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 		s.err = e
 	}
 	s.state = dead
-	for _, st := range s.streams.slots {
-		if st == nil {
-			continue
-		}
+	for _, st := range s.streams.sorted() {
 		if st.is(local) {
 			st.phase = s.phase(st)
 			evs = append(evs, s.ended(st, e.Code, e.Origin, []byte(e.Reason)))

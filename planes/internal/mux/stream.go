@@ -1,6 +1,9 @@
 package mux
 
 import (
+	"cmp"
+	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/wireplane/wireplane/codec/muxwire"
@@ -55,22 +58,30 @@ const (
 
 func (st *stream) is(f streamFlags) bool { return st.flags&f != 0 }
 
-// table maps stream ids to streams: open addressing with linear probing on the id
-// itself, because ids rise by two and so fill neighbouring slots without collision.
+// table maps stream ids to streams: open addressing with linear probing, at most
+// half full. Ids are scattered first: they come in runs, and a run of neighbours
+// would have to be walked to its end by every deletion.
 type table struct {
-	slots []*stream
+	slots []entry
+	shift uint8 // 32 less the bits of an index
 	n     int
 }
+
+type entry struct {
+	id uint32 // 0: free
+	st *stream
+}
+
+func (t *table) home(id uint32) uint32 { return id * 0x9e3779b1 >> t.shift }
 
 func (t *table) get(id uint32) *stream {
 	if len(t.slots) == 0 {
 		return nil
 	}
 	mask := uint32(len(t.slots) - 1)
-	for i := id >> 1 & mask; ; i = (i + 1) & mask {
-		st := t.slots[i]
-		if st == nil || st.id == id {
-			return st
+	for i := t.home(id); ; i = (i + 1) & mask {
+		if e := &t.slots[i&mask]; e.id == id || e.id == 0 {
+			return e.st
 		}
 	}
 }
@@ -80,21 +91,23 @@ func (t *table) put(st *stream) {
 		t.grow()
 	}
 	mask := uint32(len(t.slots) - 1)
-	i := st.id >> 1 & mask
-	for t.slots[i] != nil {
+	i := t.home(st.id) & mask
+	for t.slots[i].id != 0 {
 		i = (i + 1) & mask
 	}
-	t.slots[i] = st
+	t.slots[i] = entry{st.id, st}
 	t.n++
 }
 
 func (t *table) grow() {
 	old := t.slots
-	t.slots = make([]*stream, max(8, 2*len(old)))
+	size := max(4, 2*len(old))
+	t.slots = make([]entry, size)
+	t.shift = uint8(33 - bits.Len(uint(size)))
 	t.n = 0
-	for _, st := range old {
-		if st != nil {
-			t.put(st)
+	for _, e := range old {
+		if e.id != 0 {
+			t.put(e.st)
 		}
 	}
 }
@@ -102,24 +115,40 @@ func (t *table) grow() {
 // del removes id and moves later entries of the probe chain back.
 func (t *table) del(id uint32) {
 	mask := uint32(len(t.slots) - 1)
-	i := id >> 1 & mask
+	i := t.home(id) & mask
 	for t.slots[i].id != id {
 		i = (i + 1) & mask
 	}
 	t.n--
 	for j := i; ; {
-		t.slots[i] = nil
+		t.slots[i] = entry{}
 		for {
 			j = (j + 1) & mask
-			if t.slots[j] == nil {
+			if t.slots[j].id == 0 {
 				return
 			}
-			home := t.slots[j].id >> 1 & mask
-			if (j-home)&mask >= (j-i)&mask {
+			if (j-t.home(t.slots[j].id))&mask >= (j-i)&mask {
 				break
 			}
 		}
 		t.slots[i] = t.slots[j]
 		i = j
 	}
+}
+
+// sorted returns the streams, lowest id first, so that what a fault does to many
+// calls does not depend on where they stand.
+func (t *table) sorted() []*stream {
+	list := make([]*stream, 0, t.n)
+	for _, e := range t.slots {
+		if e.id != 0 {
+			list = append(list, e.st)
+		}
+	}
+	byID(list)
+	return list
+}
+
+func byID(list []*stream) {
+	slices.SortFunc(list, func(a, b *stream) int { return cmp.Compare(a.id, b.id) })
 }

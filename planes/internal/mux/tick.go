@@ -137,8 +137,8 @@ func (s *Session) probe(now time.Duration) error {
 func (s *Session) expire(now time.Duration, evs []Event) []Event {
 	s.nextDeadline = 0
 	var due []*stream
-	for _, st := range s.streams.slots {
-		switch {
+	for _, e := range s.streams.slots {
+		switch st := e.st; {
 		case st == nil || st.deadline == 0 || st.is(cancelled):
 		case st.deadline <= now:
 			due = append(due, st)
@@ -146,6 +146,7 @@ func (s *Session) expire(now time.Duration, evs []Event) []Event {
 			s.nextDeadline = st.deadline
 		}
 	}
+	byID(due)
 	const why = "the deadline has passed"
 	for _, st := range due {
 		if !st.is(local) {
