@@ -12,6 +12,10 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// maxOffset is the largest offset that is worth a constant: it fits an int of
+// every platform.
+const maxOffset = 1<<31 - 1
+
 // layout computes offsets and sizes of all members, and the ranges of the
 // expressions that are evaluated while reading.
 func (c *checker) layout(s *Struct) {
@@ -19,7 +23,7 @@ func (c *checker) layout(s *Struct) {
 	for i, m := range s.Members {
 		last := i == len(s.Members)-1
 		offset := -1
-		if total.Fixed() {
+		if total.Fixed() && total.Min <= maxOffset {
 			offset = int(total.Min)
 		}
 		switch m := m.(type) {

@@ -177,8 +177,21 @@ func (m *MatchType) armOf(name string) *Arm {
 // missing reports fields that a value must give.
 func (c *checker) missing(v *Value, s *Struct, given map[*Field]*FieldValue, params map[*Param]*big.Int) {
 	var names []string
+	ev := &evaluator{params: params, given: given}
 	for _, f := range s.Fields {
-		if f.Vanishes || f.If != nil || given[f] != nil {
+		if f.Vanishes {
+			continue
+		}
+		if f.Presence == PresentExpr {
+			there := ev.eval(f.If)
+			if fv := given[f]; fv != nil && there != nil && there.Sign() == 0 {
+				c.rep.errorf(fv.NameSpan, "%s is absent here", quote(f.Name)).note(f.If.Pos(), "this does not hold").fix("leave it away")
+			}
+			if there == nil || there.Sign() == 0 {
+				continue
+			}
+		}
+		if f.Presence == PresentFlag || given[f] != nil {
 			continue
 		}
 		if m, ok := f.Type.(*MatchType); ok {
