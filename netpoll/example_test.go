@@ -8,15 +8,6 @@ import (
 	"github.com/wireplane/wireplane/netpoll"
 )
 
-// echoServer sends back what it gets.
-type echoServer struct{}
-
-func (echoServer) OnOpen(*netpoll.Conn) {}
-
-func (echoServer) OnData(c *netpoll.Conn, b []byte) (int, error) { return len(b), c.Write(b) }
-
-func (echoServer) OnClose(*netpoll.Conn, error) {}
-
 // echoClient collects an answer of a known length.
 type echoClient struct {
 	want   int
@@ -50,7 +41,9 @@ func Example() {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- group.Serve(ctx, ln, func(*netpoll.Conn) (netpoll.Handler, error) { return echoServer{}, nil })
+		served <- group.Serve(ctx, ln, func(*netpoll.Conn) (netpoll.Handler, error) {
+			return netpoll.DataFunc(func(c *netpoll.Conn, b []byte) (int, error) { return len(b), c.Write(b) }), nil
+		})
 	}()
 
 	client := &echoClient{want: len("hello, loop"), answer: make(chan string, 1)}

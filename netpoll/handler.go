@@ -33,3 +33,15 @@ type Writable interface {
 	// after a Write was refused with ErrQueueFull. Like TakeOutput it may run on any goroutine and beside OnData.
 	OnWritable(c *Conn)
 }
+
+// DataFunc is a [Handler] that is only interested in bytes: it is OnData, and the other two do nothing.
+type DataFunc func(c *Conn, b []byte) (n int, err error)
+
+// OnOpen implements [Handler]; it does nothing.
+func (DataFunc) OnOpen(*Conn) {}
+
+// OnData implements [Handler] by calling f.
+func (f DataFunc) OnData(c *Conn, b []byte) (int, error) { return f(c, b) }
+
+// OnClose implements [Handler]; it does nothing.
+func (DataFunc) OnClose(*Conn, error) {}
