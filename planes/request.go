@@ -71,7 +71,8 @@ func (f HandlerFunc) ServeCall(ctx context.Context, req *Request, w ResponseWrit
 }
 
 // InlineHandler answers a unary call on the event loop itself: it must not block,
-// sleep or wait, because it holds up every connection of its loop. It appends the
+// sleep, wait or end its goroutine, because it holds up every connection of its
+// loop. A panic is contained as for Handler. It appends the
 // response to dst and returns the extended slice; req and its slices are borrowed
 // until it returns. Errors are as for Handler.
 type InlineHandler func(req *Request, dst []byte) ([]byte, error)

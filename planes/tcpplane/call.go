@@ -200,7 +200,7 @@ func movesOn(err error) bool {
 
 // openLocked opens a stream for req.
 func (l *link) openLocked(ctx context.Context, req *planes.Request, owner any) (uint32, int, error) {
-	var o muxwire.Open
+	o := l.sess.NewOpen()
 	l.route = append(l.route[:0], req.Route...)
 	o.Route, o.Payload = l.route, req.Payload
 	var deadline time.Duration
@@ -231,7 +231,7 @@ func (l *link) openLocked(ctx context.Context, req *planes.Request, owner any) (
 			o.Headers[i] = muxwire.Header{Name: []byte(h.Name), Value: []byte(h.Value)}
 		}
 	}
-	id, rest, err := l.sess.Open(&o, req.Class, deadline, owner)
+	id, rest, err := l.sess.Open(o, req.Class, deadline, owner)
 	if err == nil {
 		l.armLocked()
 	}
@@ -300,6 +300,7 @@ func (c *Client) events(l *link, w *batch) {
 		switch o := ev.Owner.(type) {
 		case *call:
 			o.eventFor(ev)
+			w.woken++
 		case *Stream:
 			o.eventFor(ev)
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -363,5 +364,22 @@ func TestConfigProblemsAreAllReported(t *testing.T) {
 		if err == nil || !contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
+	}
+}
+
+// A handler that ends its goroutine ends its call, and its place goes on to others.
+func TestHandlerEndsItsGoroutine(t *testing.T) {
+	s, c := pair(t, netpoll.DriverAuto, tcpplane.ServerConfig{MaxHandlers: 1}, tcpplane.ClientConfig{})
+	s.HandleUnary("exit", func(context.Context, *planes.Request, []byte) ([]byte, error) {
+		runtime.Goexit()
+		return nil, nil
+	})
+	bg := context.Background()
+	for range 3 {
+		_, err := c.Call(bg, &planes.Request{Route: "exit"}, nil)
+		wantCode(t, err, planes.CodeInternal, planes.PhaseStarted)
+	}
+	if got, err := c.Call(bg, &planes.Request{Route: "slow-echo", Payload: []byte("x")}, nil); err != nil || string(got) != "x" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

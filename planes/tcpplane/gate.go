@@ -66,17 +66,35 @@ func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
 	return false, place, true
 }
 
-// work runs calls until the worker is not needed any more.
+// work runs calls until the worker is not needed any more. A handler that ends its
+// goroutine takes the worker with it, but not the place: that goes on.
 func (g *gate) work(w *worker) {
+	parked := true
+	defer func() {
+		if !parked {
+			g.replace()
+		}
+	}()
 	for c := range w.next {
+		parked = false
 		c.serve()
 		for c = g.leave(); c != nil; c = g.leave() {
 			c.started()
 			c.serve()
 		}
+		parked = true
 		if !g.park(w) {
 			return
 		}
+	}
+}
+
+// replace passes on the place of a worker that is ending.
+func (g *gate) replace() {
+	if c := g.leave(); c != nil {
+		w := &worker{next: make(chan *serverCall, 1)}
+		w.next <- c
+		go g.work(w)
 	}
 }
 

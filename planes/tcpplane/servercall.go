@@ -235,21 +235,27 @@ func (c *serverCall) release() {
 	}
 }
 
-// serve runs the handler and ends the call.
+// serve runs the handler and ends the call, whatever the handler does.
 func (c *serverCall) serve() {
-	defer c.release()
-	if c.why() != nil { // cancelled while it waited
+	ended := false
+	defer func() {
+		if !ended { // runtime.Goexit in the handler
+			c.finish(nil, false, planes.Errorf(planes.CodeInternal, "the handler ended its goroutine"))
+		}
+		c.release()
+	}()
+	switch {
+	case c.why() != nil: // cancelled while it waited
 		c.finish(nil, false, c.why())
-		return
-	}
-	if c.route.unary != nil {
+	case c.route.unary != nil:
 		dst := buf.Get(512)
 		out, err := c.runUnary(dst.Bytes())
 		c.finish(out, true, err)
 		dst.Release()
-		return
+	default:
+		c.finish(nil, false, c.runStream())
 	}
-	c.finish(nil, false, c.runStream())
+	ended = true
 }
 
 func (c *serverCall) runUnary(dst []byte) (_ []byte, err error) {

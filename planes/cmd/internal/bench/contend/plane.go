@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/planes/cmd/internal/bench"
@@ -32,6 +33,9 @@ func Plane() bench.Contender {
 		NewClient:      newPlaneClient,
 	}
 }
+
+// callTimeout is the deadline of each call, enforced at both ends.
+const callTimeout = 10 * time.Second
 
 type planeServer struct{ *tcpplane.Server }
 
@@ -74,12 +78,13 @@ type planeClient struct {
 }
 
 // newPlaneClient leaves the handler class to the route: the server has them all.
-func newPlaneClient(ctx context.Context, addr, handler string, w bench.Workload) (bench.Client, error) {
+func newPlaneClient(_ context.Context, addr, handler string, w bench.Workload) (bench.Client, error) {
 	cl, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: addr, Conns: w.Conns})
 	if err != nil {
 		return nil, err
 	}
 	c := &planeClient{Client: cl, w: w}
+	c.req.Timeout = callTimeout
 	switch {
 	case w.StreamItems > 0:
 		c.req.Route = routeStream
@@ -91,7 +96,7 @@ func newPlaneClient(ctx context.Context, addr, handler string, w bench.Workload)
 	if w.StreamItems == 0 {
 		c.req.Payload = []byte(strings.Repeat("x", w.SizeBytes))
 	}
-	if _, err := c.call(ctx, nil); err != nil { // connected from here on
+	if _, err := c.call(nil); err != nil { // connected from here on
 		_ = cl.Close()
 		return nil, err
 	}
@@ -99,12 +104,12 @@ func newPlaneClient(ctx context.Context, addr, handler string, w bench.Workload)
 }
 
 // Run has one goroutine for each call in flight.
-func (c *planeClient) Run(ctx context.Context, m *bench.Meter) error {
+func (c *planeClient) Run(_ context.Context, m *bench.Meter) error {
 	done := make(chan error, c.w.Inflight)
 	for range c.w.Inflight {
 		go func() {
 			dst := make([]byte, 0, c.w.SizeBytes)
-			done <- m.Loop(func() (int, error) { return c.call(ctx, dst) })
+			done <- m.Loop(func() (int, error) { return c.call(dst) })
 		}()
 	}
 	var errs []error
@@ -121,7 +126,8 @@ func (c *planeClient) Run(ctx context.Context, m *bench.Meter) error {
 }
 
 // call makes one call of the workload, and checks that the answer is whole.
-func (c *planeClient) call(ctx context.Context, dst []byte) (int, error) {
+func (c *planeClient) call(dst []byte) (int, error) {
+	ctx := context.Background() // the request's own timeout bounds the call
 	if c.w.StreamItems == 0 {
 		answer, err := c.Call(ctx, &c.req, dst[:0])
 		if err != nil {
