@@ -160,12 +160,12 @@ func (d *decoder) structAt(to string, t *spec.NamedType, f *spec.Field, at pos, 
 	}
 	if fixed {
 		slice = fmt.Sprintf("b[%s:%s]", at, at.add(int(s.Size.Max)))
-		g.p("if _, err := %s.Decode(%s, lim%s); err != nil {\nreturn 0, %s\n}", to, slice, d.x.args(t), d.moved(at))
+		g.p("if _, err := %s.Decode(%s, lim%s); err != nil {\nreturn 0, codec.Moved(err, %s)\n}", to, slice, d.x.args(t), at)
 		d.ends[f] = at.add(int(s.Size.Max))
 		return d.ends[f]
 	}
 	g.p("%s, err %s %s.Decode(%s, lim%s)", n, op, to, slice, d.x.args(t))
-	g.p("if err != nil {\nreturn 0, %s\n}", d.moved(at))
+	g.p("if err != nil {\n%s\n}", d.moved(at))
 	end := pos{base: d.m.fields[f].local + "End"}
 	g.p("%s := %s", end.base, sum(at, n))
 	if rest > 0 {
@@ -175,9 +175,14 @@ func (d *decoder) structAt(to string, t *spec.NamedType, f *spec.Field, at pos, 
 	return end
 }
 
-// moved writes the conversion of an error from a part at the given place.
+// moved writes the return for an error from a part at the given place. When the
+// part wants more bytes, a frame says how many are missing to its own end.
 func (d *decoder) moved(at pos) string {
-	return fmt.Sprintf("codec.Moved(err, %s)", at)
+	s := fmt.Sprintf("return 0, codec.Moved(err, %s)", at)
+	if d.m.s.Frame {
+		return fmt.Sprintf("if _, short := err.(codec.Need); short {\n%s\n}\n%s", d.short(""), s)
+	}
+	return s
 }
 
 // array writes the decoding of a repetition.
@@ -229,15 +234,15 @@ func (d *decoder) element(t *spec.ArrayType, to string, f *spec.Field, end pos, 
 		slice = fmt.Sprintf("b[%s:%s:%s]", end, limit, limit)
 	}
 	g.p("n, err := %s.Decode(%s, lim%s)", to, slice, d.x.args(named))
-	g.p("if err != nil {\nreturn 0, %s\n}", d.elementError(end, limit, f))
+	g.p("if err != nil {\n%s\n}", d.elementError(end, limit, f))
 	g.p("%s += n", end.base)
 }
 
 func (d *decoder) elementError(at pos, limit string, f *spec.Field) string {
 	if limit != d.end {
-		return fmt.Sprintf("codec.Inside(err, %s, %s-%s, %q, %q)", at, limit, at, d.m.s.Name, f.Name)
+		return fmt.Sprintf("return 0, codec.Inside(err, %s, %s-%s, %q, %q)", at, limit, at, d.m.s.Name, f.Name)
 	}
-	return fmt.Sprintf("codec.Moved(err, %s)", at)
+	return d.moved(at)
 }
 
 // elementChecks writes what the type of a scalar element demands.
@@ -415,7 +420,7 @@ func (d *decoder) arm(a *spec.Arm, f *spec.Field, at, end pos, rest int, size sp
 	switch {
 	case named != nil && ext == nil:
 		g.p("n, err := %s.Decode(b[%s:%s], lim%s)", to, at, d.end, d.x.args(named))
-		g.p("if err != nil {\nreturn 0, %s\n}", d.moved(at))
+		g.p("if err != nil {\n%s\n}", d.moved(at))
 		g.p("%s = %s", end.base, sum(at, "n"))
 		return
 	case named != nil:

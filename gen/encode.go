@@ -230,11 +230,8 @@ func (e *encoder) fitsField(f *spec.Field, v string, late bool) {
 	if width < 64 {
 		e.refuseWhen(fmt.Sprintf("%s > %#x", v, uint64(1)<<uint(width)-1), "Length", f.Name, late)
 	}
-	if late {
-		return
-	}
 	e.vals[f] = e.narrowed(f, v)
-	e.ownRange(f)
+	e.ownRange(f, late)
 }
 
 func (e *encoder) refuseWhen(cond, kind, field string, late bool) {
@@ -284,9 +281,7 @@ func (e *encoder) patched(f *spec.Field) bool {
 				used = used || d == f && o != f && o.Role != spec.RoleChecksum
 			}
 		}
-		if o.Own == spec.OwnCopy && o == f {
-			used = true
-		}
+		used = used || e.measures(o.Type, f)
 	}
 	for _, m := range e.m.s.Members {
 		if a, ok := m.(*spec.Assert); ok {
@@ -296,6 +291,31 @@ func (e *encoder) patched(f *spec.Field) bool {
 		}
 	}
 	return !used
+}
+
+// measures reports whether an extent in t is computed from f by more than naming it.
+func (e *encoder) measures(t spec.Type, f *spec.Field) bool {
+	if m, ok := t.(*spec.MatchType); ok {
+		for _, a := range m.Arms {
+			if a.Kind == spec.ArmType && e.measures(a.Type, f) {
+				return true
+			}
+		}
+		return false
+	}
+	x := extentOf(t)
+	if x == nil || x.Kind != spec.ExtentSized {
+		return false
+	}
+	if _, direct := unparen(x.Size).(*spec.Ident); direct {
+		return false
+	}
+	for _, d := range covered(x.Size) {
+		if d == f {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *encoder) cheapSize(c *spec.Call) bool {
@@ -429,7 +449,7 @@ func (e *encoder) fieldChecks(f *spec.Field, v string) {
 	if s := scalarOf(f.Type); s != nil {
 		e.scalarChecks(f.Type, v, f)
 		e.widthCheck(f, s, v)
-		e.ownRange(f)
+		e.ownRange(f, false)
 		return
 	}
 	switch t := f.Type.(type) {
@@ -454,23 +474,25 @@ func (e *encoder) fieldChecks(f *spec.Field, v string) {
 	}
 }
 
-func (e *encoder) ownRange(f *spec.Field) {
+// ownRange writes the `in` and `where` clauses of f that name no limit; late says
+// that something has been appended.
+func (e *encoder) ownRange(f *spec.Field, late bool) {
 	e.x.this = f
 	for _, c := range f.In {
 		if !usesLimit(c) {
-			e.refuseIf(e.x.not(c), "Range", f.Name)
+			e.refuseWhen(e.x.not(c), "Range", f.Name, late)
 		}
 	}
 	for _, c := range f.Where {
-		if !usesLimit(c) && e.knows(c, f) {
-			e.refuseIf(e.x.not(c), "Range", f.Name)
+		if !usesLimit(c) && e.knows(c) {
+			e.refuseWhen(e.x.not(c), "Range", f.Name, late)
 		}
 	}
 	e.x.this = nil
 }
 
 // knows reports whether every field that c names has a value by now.
-func (e *encoder) knows(c spec.Expr, this *spec.Field) bool {
+func (e *encoder) knows(c spec.Expr) bool {
 	for _, f := range covered(c) {
 		if _, ok := e.vals[f]; !ok && e.m.fields[f].goName == "" && f.Role != spec.RoleConst {
 			return false

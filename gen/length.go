@@ -356,7 +356,7 @@ func (l *measurer) partEnd(t *spec.NamedType, end pos, rest int) {
 	}
 	g.lenOf[s] = true
 	l.lack(end, int(min(s.Size.Min, 1<<28))+rest, func() {})
-	g.p("n, need, err := len%s(b[%s:], lim%s)", g.declGo[s], end, l.x.args(t))
+	g.p("n, need, err = len%s(b[%s:], lim%s)", g.declGo[s], end, l.x.args(t))
 	g.p("if err != nil {\nreturn 0, 0, codec.Moved(err, int(%s))\n}", end)
 	g.p("if need > 0 {\nreturn 0, need + %d, nil\n}", rest)
 	g.p("%s += uint64(n)", end)

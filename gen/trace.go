@@ -131,7 +131,7 @@ func (g *generator) traceArray(r *reader, t *spec.ArrayType, label string) {
 	if region {
 		g.p("t.Region(%s, %s)\nfor i := 0; t.More(); i++ {", label, n)
 	} else {
-		g.p("for i, n := 0, %s; uint64(i) < n && t.More(); i++ {", n)
+		g.p("for i, n := 0, uint64(%s); uint64(i) < n && t.More(); i++ {", n)
 	}
 	if s := scalarOf(t.Elem); s != nil {
 		g.p("t.Uint(codec.Index(%s, i), %d, %t)", label, s.Bytes(), s.Order == spec.LittleEndian)

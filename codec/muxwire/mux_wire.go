@@ -1695,7 +1695,7 @@ func traceOpen(t *codec.Tracer) {
 		t.Bytes("call", 16, false)
 	}
 	if present&OpenFlagsHasHeaders != 0 {
-		for i, n := 0, t.Prefix("headers", 1, false); uint64(i) < n && t.More(); i++ {
+		for i, n := 0, uint64(t.Prefix("headers", 1, false)); uint64(i) < n && t.More(); i++ {
 			t.In(codec.Index("headers", i))
 			traceHeader(t)
 			t.Out()
