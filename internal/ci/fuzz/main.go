@@ -20,9 +20,14 @@ import (
 	"time"
 )
 
-// leastTime is what a target gets however many share the total: with less, the
-// engine reports nothing.
-const leastTime = 2 * time.Second
+const (
+	// leastTime is what a target gets however many share the total: with less,
+	// the engine reports nothing.
+	leastTime = 2 * time.Second
+	// secondTime is for a target whose time went by while the engine measured
+	// the coverage of its seeds.
+	secondTime = 20 * time.Second
+)
 
 func main() {
 	each := flag.Duration("each", 20*time.Second, "time for one target")
@@ -69,7 +74,11 @@ func fuzzAll(targets []target, dir string, each, total time.Duration) error {
 			continue
 		}
 		start := time.Now()
-		r, err := fuzzOne(t, bin, share(each, total-spent, len(targets)-i, total > 0))
+		d := share(each, total-spent, len(targets)-i, total > 0)
+		r, err := fuzzOne(t, bin, d)
+		if errors.Is(err, errNothing) && d < secondTime {
+			r, err = fuzzOne(t, bin, secondTime)
+		}
 		took := time.Since(start)
 		spent += took
 		fmt.Printf("%-64s %12d %8d %8.1f\n", t.String(), r.execs, r.fresh, took.Seconds())
