@@ -24,7 +24,7 @@ func code(err error) muxwire.Code {
 // Of 364 streams the readers of 300 never read: the 64 others get every item, and
 // what lies unread stays within the budget.
 func TestStalledStreamsDoNotStopTheirSiblings(t *testing.T) {
-	const streams, stalled, items = 364, 300, 500
+	const streams, stalled, items = 364, 300, 120
 	const budget = 8 << 20
 	l := newLink(t, mux.Config{MemoryBudget: budget, MaxStreams: 512}, mux.Config{})
 	got := make(map[uint32]int)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wireplane/wireplane/codec/muxwire"
+	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes/internal/mux"
 )
 
@@ -50,7 +51,11 @@ func FuzzSession(f *testing.F) {
 
 // Random programs, the same ones each time.
 func TestRandomPrograms(t *testing.T) {
-	for n := range uint64(600) {
+	programs := uint64(600)
+	if testenv.Race {
+		programs = 100
+	}
+	for n := range programs {
 		rnd := rand.New(rand.NewPCG(n, 2))
 		prog := []byte{byte(n)}
 		for range rnd.IntN(maxOps) {

@@ -38,6 +38,9 @@ type Session struct {
 	err       *ConnError
 
 	streams table
+	free    *stream // ended streams for reuse, linked by nextOut: fewer than peak
+	nFree   int
+	peak    int // most streams at once since the connection was last idle for long
 
 	nextID    uint32 // next id of ours
 	opened    uint32 // calls that we opened
@@ -82,8 +85,8 @@ type Session struct {
 	tx *muxwire.Frame // scratch: the frame being sent; nil while nothing is
 }
 
-// streams keeps stream structs for reuse by all connections, because most of those
-// are idle most of the time.
+// streams keeps stream structs for reuse by all connections. A busy connection has
+// some of its own; one that has a call at a time keeps none.
 var streams = sync.Pool{New: func() any { return new(stream) }}
 
 // Peer is what the other side announced in its HELLO. Sizes are bytes.
@@ -179,6 +182,7 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 		}
 	}
 	s.streams = table{}
+	s.free, s.nFree, s.peak = nil, 0, 0
 	s.out, s.writable = nil, nil
 	s.credits, s.starts, s.outs, s.outsEnd = nil, nil, nil, nil
 	s.peerActive, s.committed, s.pending = 0, 0, 0
@@ -195,7 +199,13 @@ func (s *Session) phase(st *stream) muxwire.Phase {
 }
 
 func (s *Session) newStream(id uint32) *stream {
-	st := streams.Get().(*stream)
+	st := s.free
+	if st != nil {
+		s.free, st.nextOut = st.nextOut, nil
+		s.nFree--
+	} else {
+		st = streams.Get().(*stream)
+	}
 	partial, pend := st.partial[:0], st.pend[:0]
 	*st = stream{partial: partial, pend: pend}
 	st.id = id
@@ -204,6 +214,7 @@ func (s *Session) newStream(id uint32) *stream {
 	s.reserve(st, uint64(st.window))
 	st.byteLimit, st.itemLimit = uint64(s.peer.WindowBytes), uint32(s.peer.WindowItems)
 	s.streams.put(st)
+	s.peak = max(s.peak, s.streams.n)
 	return st
 }
 
@@ -242,6 +253,11 @@ func (s *Session) recycle(st *stream) {
 		st.partial, st.pend = nil, nil
 	}
 	st.nextOut, st.nextStart, st.nextCredit = nil, nil, nil
+	if s.nFree < s.peak-1 {
+		st.nextOut, s.free = s.free, st
+		s.nFree++
+		return
+	}
 	streams.Put(st)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wireplane/wireplane/codec/muxwire"
+	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes/internal/mux"
 )
 
@@ -180,6 +181,9 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 		want, _, _ := strings.Cut(x.feed(x.rest), "\nerror")
 		for i := range x.rest {
 			for bit := range 8 {
+				if testenv.Race && bit != i%8 {
+					continue // all of them in a build that is not ten times slower
+				}
 				b := bytes.Clone(x.rest)
 				b[i] ^= 1 << bit
 				got, rest, _ := strings.Cut(x.feed(b), "\nerror")
@@ -196,6 +200,9 @@ func TestEveryFlippedBitIsSurvived(t *testing.T) {
 	for _, x := range exchanges(t, false) {
 		for i := range x.rest {
 			for bit := range 8 {
+				if testenv.Race && bit != i%8 {
+					continue
+				}
 				b := bytes.Clone(x.rest)
 				b[i] ^= 1 << bit
 				x.feed(b)
