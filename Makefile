@@ -46,7 +46,7 @@ install: go ## put wiregen and wireplane where go install puts commands
 
 .PHONY: generate
 generate: go ## run wiregen over the specs, rewrite the dependency goldens
-	go generate ./...
+	@$(EACH) go generate ./...
 	go test -count=1 ./internal/lint -run TestDepsGolden -update
 
 .PHONY: check-generate
