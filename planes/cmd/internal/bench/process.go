@@ -112,8 +112,8 @@ func (p *process) end() error {
 	_ = p.stdin.Close()
 	kill := time.AfterFunc(answerWithin, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
-	for e := range p.events {
-		_ = e // what it still had to say does not matter any more
+	for range p.events { // what it still had to say does not matter any more
+		continue
 	}
 	if err := p.cmd.Wait(); err != nil {
 		return p.failed(err)
