@@ -33,24 +33,36 @@ type Session struct {
 	admitCall AcceptFunc
 	lim       muxwire.Limits
 	peer      Peer
-	state     sessionState
-	sums      bool // frames carry checksums
 	err       *ConnError
 
-	streams table
-	free    *stream // ended streams for reuse, linked by nextOut: fewer than peak
-	nFree   int
-	peak    int // most streams at once since the connection was last idle for long
+	state       sessionState
+	sums        bool // frames carry checksums
+	wantOpen    bool // Open was refused for lack of openLimit
+	localGoAway bool
+	peerGoAway  bool
+	drained     bool
+	peerDrained bool
+	pongDue     bool
+	forgiven    bool // the silence since lastRecv was forgiven once
+
+	nFree int32 // streams in free
+	peak  int32 // most streams at once since the connection was last idle for long
 
 	nextID    uint32 // next id of ours
 	opened    uint32 // calls that we opened
 	openLimit uint32 // calls that we may have opened, cumulative
-	wantOpen  bool   // Open was refused for lack of openLimit
 
 	lastPeerID    uint32 // highest id that the peer opened
 	peerOpened    uint32
-	peerActive    int // slots in use; a slot is returned when the handler has ended
 	peerOpenLimit uint32
+	peerActive    int // slots in use; a slot is returned when the handler has ended
+
+	pongsDue    uint32 // PINGs of ours without an answer
+	pingStrikes int32
+	pongCookie  uint64
+
+	streams table
+	free    *stream // ended streams for reuse, linked by nextOut: fewer than peak
 
 	committed int64 // bytes of the budget that streams have reserved; never above MemoryBudget
 	pending   int64 // bytes of responses that wait for credit
@@ -63,19 +75,11 @@ type Session struct {
 	outs       *stream // first and last of those who wait for room, in order
 	outsEnd    *stream
 	writable   []any // owners to be told, see TakeWritable
-
-	localGoAway, peerGoAway bool
-	drained, peerDrained    bool
-	early                   *notice
-	pongsDue                uint32 // PINGs of ours without an answer
-	pongDue                 bool
-	pongCookie              uint64
+	early      *notice
 
 	lastRecv     time.Duration
-	forgiven     bool          // the silence since lastRecv was forgiven once
 	pingSent     time.Duration // 0: none outstanding
 	lastPeerPing time.Duration
-	pingStrikes  int
 	partialSince time.Duration // when the unfinished frame at the end of the input began; 0: none
 	nextDeadline time.Duration
 	lastTick     time.Duration
@@ -214,7 +218,7 @@ func (s *Session) newStream(id uint32) *stream {
 	s.reserve(st, uint64(st.window))
 	st.byteLimit, st.itemLimit = uint64(s.peer.WindowBytes), uint32(s.peer.WindowItems)
 	s.streams.put(st)
-	s.peak = max(s.peak, s.streams.n)
+	s.peak = max(s.peak, int32(s.streams.n))
 	return st
 }
 

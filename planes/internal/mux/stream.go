@@ -59,7 +59,7 @@ const (
 func (st *stream) is(f streamFlags) bool { return st.flags&f != 0 }
 
 // table maps stream ids to streams: open addressing with linear probing, at most
-// half full. Ids are scattered first: they come in runs, and a run of neighbours
+// three quarters full. Ids are scattered first: they come in runs, and a run of neighbours
 // would have to be walked to its end by every deletion.
 type table struct {
 	slots []entry
@@ -87,7 +87,7 @@ func (t *table) get(id uint32) *stream {
 }
 
 func (t *table) put(st *stream) {
-	if 2*(t.n+1) > len(t.slots) {
+	if 4*(t.n+1) > 3*len(t.slots) {
 		t.grow()
 	}
 	mask := uint32(len(t.slots) - 1)
