@@ -135,7 +135,7 @@ func (w *world) callerEvent(c *call, ev mux.Event) {
 	if c.over > 0 {
 		w.wrong("call %d: %s after its end", c.key, ev.Kind)
 	}
-	switch ev.Kind { //nolint:exhaustive // the rest is for the handler's side
+	switch ev.Kind {
 	case mux.EvAccept, mux.EvStarted:
 	case mux.EvWritable:
 		c.reqWait = false
@@ -172,7 +172,7 @@ func (w *world) ended(c *call, ev mux.Event) {
 			w.wrong("call %d: not started, but its handler ran", c.key)
 		}
 	}
-	switch ev.Code { //nolint:exhaustive // the others are accidents, and there were none
+	switch ev.Code {
 	case muxwire.CodeOk:
 		if !c.clean || len(c.got) != len(c.sent) {
 			w.wrong("call %d: a clean end with %d of %d items, handler clean: %v", c.key, len(c.got), len(c.sent), c.clean)
@@ -192,7 +192,7 @@ func (w *world) handlerEvent(c *call, ev mux.Event) {
 	if c.cancels > 0 {
 		w.wrong("call %d: %s after it was cancelled", c.key, ev.Kind)
 	}
-	switch ev.Kind { //nolint:exhaustive // the rest is for the caller's side
+	switch ev.Kind {
 	case mux.EvRequest:
 		if c.requests++; c.requests > 1 || !bytes.Equal(ev.Data, c.req) {
 			w.wrong("call %d: request %d of %d bytes is not the one that was sent", c.key, c.requests, len(ev.Data))

@@ -237,10 +237,6 @@ func (s *Session) request(st *stream, msg []byte) Event {
 
 // onMaxStreams takes the peer's word on how many calls may be opened. The number is
 // cumulative, so an older one is ignored.
-func (s *Session) onMaxStreams(f *muxwire.Frame, evs []Event) []Event {
-	if f.Arg <= s.openLimit {
-		return evs
-	}
-	s.openLimit = f.Arg // Receive tells those who wait
-	return evs
+func (s *Session) onMaxStreams(f *muxwire.Frame) {
+	s.openLimit = max(s.openLimit, f.Arg) // Receive tells those who wait
 }

@@ -32,7 +32,7 @@ func configs(pick byte) mux.Config {
 }
 
 // maxOps bounds a program.
-const maxOps = 400
+const maxOps = 200
 
 // runProgram plays a program: a byte for the limits, then two bytes for each
 // operation. It ends with everybody finishing what is begun, and returns the world.

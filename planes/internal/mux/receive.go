@@ -138,7 +138,7 @@ func (s *Session) step(now time.Duration, f *muxwire.Frame, evs []Event) ([]Even
 	if f.Stream == 0 {
 		return s.stepConn(now, f, evs)
 	}
-	switch f.Type { //nolint:exhaustive // connection frames on a stream fall through
+	switch f.Type {
 	case muxwire.FrameTypeOpen:
 		return s.onOpen(now, f, evs)
 	case muxwire.FrameTypeData, muxwire.FrameTypeCredit, muxwire.FrameTypeEnd, muxwire.FrameTypeReset, muxwire.FrameTypeStop,
@@ -153,7 +153,7 @@ func (s *Session) step(now time.Duration, f *muxwire.Frame, evs []Event) ([]Even
 	if st == nil || st.is(cancelled) {
 		return evs, s.onLate(f)
 	}
-	switch f.Type { //nolint:exhaustive // narrowed above
+	switch f.Type {
 	case muxwire.FrameTypeData:
 		return s.onData(st, f, evs)
 	case muxwire.FrameTypeEnd:
@@ -177,7 +177,8 @@ func (s *Session) stepConn(now time.Duration, f *muxwire.Frame, evs []Event) ([]
 	case muxwire.FrameTypePong:
 		return evs, s.onPong(f)
 	case muxwire.FrameTypeMaxStreams:
-		return s.onMaxStreams(f, evs), nil
+		s.onMaxStreams(f)
+		return evs, nil
 	case muxwire.FrameTypeDrain:
 		return s.onDrain(f, evs)
 	case muxwire.FrameTypeGoaway:

@@ -93,7 +93,6 @@ type script struct {
 	t    *testing.T
 	now  time.Duration
 	e    *end
-	role mux.Role
 	peer bool // frames that the script sends carry checksums
 	hold bool // output is left where it is
 	skip int  // preface of the session still to be skipped
@@ -218,9 +217,9 @@ func (sc *script) command(cmd string, a *args, s *mux.Session) {
 func (sc *script) fresh(a *args) {
 	cfg := mux.Config{WindowBytes: 4096, WindowItems: 8, MemoryBudget: 1 << 20}
 	hello := muxwire.Hello{MaxBody: 65536, MaxMessage: 1 << 20, MaxStreams: 100, WindowBytes: 4096, WindowItems: 8, Name: []byte("script")}
-	sc.role, sc.peer, sc.out, sc.skip, sc.hold = mux.Dialer, true, nil, mux.PrefaceBytes, false
+	sc.peer, sc.out, sc.skip, sc.hold = true, nil, mux.PrefaceBytes, false
 	if a.word() == "accepter" {
-		cfg.Role, sc.role = mux.Accepter, mux.Accepter
+		cfg.Role = mux.Accepter
 	}
 	quiet := false
 	for k, v := range a.pairs() {
