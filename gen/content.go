@@ -128,7 +128,7 @@ func (d *decoder) bytes(to string, t *spec.BytesType, own spec.Ownership, f *spe
 // structIn writes the decoding of a struct that has b[at:end] to itself.
 func (d *decoder) structIn(to string, t *spec.NamedType, f *spec.Field, at, end pos) {
 	g := d.g
-	n := d.m.fields[f].local + "Len"
+	n := d.m.fields[f].local + "Used"
 	g.p("%s, err := %s.Decode(b[%s:%s:%s], lim%s)", n, to, at, end, end, d.x.args(t))
 	g.p("if err != nil {\nreturn 0, codec.Inside(err, %s, %s, %q, %q)\n}", at, lengthOf(at, end), d.m.s.Name, f.Name)
 	d.g.p("if %s != %s {\n%s\n}", n, lengthOf(at, end), d.fail(fmt.Sprintf("codec.Fail(codec.KindRegion, %s, %q, %q)", sum(at, n), d.m.s.Name, f.Name)))
@@ -148,7 +148,7 @@ func lengthOf(at, end pos) string {
 func (d *decoder) structAt(to string, t *spec.NamedType, f *spec.Field, at pos, rest int) pos {
 	g := d.g
 	s, _ := structOf(t)
-	n := d.m.fields[f].local + "Len"
+	n := d.m.fields[f].local + "Used"
 	fixed := s.Size.Fixed() && s.Size.Max < 1<<28
 	if fixed {
 		n = "_"

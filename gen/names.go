@@ -203,7 +203,7 @@ func newMessage(s *spec.Struct, goName string) *message {
 			continue
 		}
 		fn.local = m.free(lowerCamel(f.Name))
-		for _, suffix := range []string{"Len", "End", "Past", "Want", "Bits", "At", "In", "Stop", "Raw"} {
+		for _, suffix := range []string{"Len", "End", "Past", "Want", "Bits", "At", "In", "Stop", "Raw", "Used"} {
 			m.taken[fn.local+suffix] = true
 		}
 		if !f.Vanishes {

@@ -774,76 +774,76 @@ func (m *Frame) Decode(b []byte, lim *Limits, sums bool) (int, error) {
 	}
 	switch m.Type {
 	case FrameTypeHello:
-		bodyLen, err := m.Body.Hello.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Hello.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeOpen:
-		bodyLen, err := m.Body.Open.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Open.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeRefuse:
-		bodyLen, err := m.Body.Refuse.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Refuse.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeCredit:
-		bodyLen, err := m.Body.Credit.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Credit.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeCloseSend:
-		bodyLen, err := m.Body.Totals.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Totals.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeEnd:
-		bodyLen, err := m.Body.End.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.End.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeStop, FrameTypeReset:
-		bodyLen, err := m.Body.Reason.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Reason.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypePing, FrameTypePong:
-		bodyLen, err := m.Body.Ping.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Ping.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeDrain, FrameTypeGoaway:
-		bodyLen, err := m.Body.Notice.Decode(b[20:bodyEnd:bodyEnd], lim)
+		bodyUsed, err := m.Body.Notice.Decode(b[20:bodyEnd:bodyEnd], lim)
 		if err != nil {
 			return 0, codec.Inside(err, 20, bodyEnd-20, "Frame", "body")
 		}
-		if bodyLen != bodyEnd-20 {
-			return 0, codec.Fail(codec.KindRegion, 20+bodyLen, "Frame", "body")
+		if bodyUsed != bodyEnd-20 {
+			return 0, codec.Fail(codec.KindRegion, 20+bodyUsed, "Frame", "body")
 		}
 	case FrameTypeAccept, FrameTypeStarted, FrameTypeMaxStreams:
 		if length != 0 {
