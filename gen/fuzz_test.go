@@ -26,15 +26,15 @@ var checker = sync.OnceValue(func() *typeChecker {
 	return &typeChecker{fset: fset, imp: importer.ForCompiler(fset, "source", nil)}
 })
 
-// check type-checks one generated package.
-func (c *typeChecker) check(src []byte) error {
+// check type-checks one generated package for an architecture.
+func (c *typeChecker) check(src []byte, arch string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f, err := parser.ParseFile(c.fset, "generated.go", src, parser.SkipObjectResolution)
 	if err != nil {
 		return err
 	}
-	conf := types.Config{Importer: c.imp}
+	conf := types.Config{Importer: c.imp, Sizes: types.SizesFor("gc", arch)}
 	_, err = conf.Check("generated", c.fset, []*ast.File{f}, nil)
 	return err
 }
@@ -62,7 +62,7 @@ func FuzzGenerate(f *testing.F) {
 			}
 			return
 		}
-		if err := checker().check(files[0].Content); err != nil {
+		if err := checker().check(files[0].Content, "amd64"); err != nil {
 			t.Fatalf("the output does not type-check: %v\n%s", err, src)
 		}
 	})
