@@ -5,7 +5,6 @@ go 1.26.0
 tool github.com/wireplane/wireplane/gen/cmd/wiregen
 
 require (
-	github.com/google/go-cmp v0.7.0
 	github.com/panjf2000/gnet/v2 v2.9.7
 	github.com/valyala/bytebufferpool v1.0.0
 	github.com/zeebo/xxh3 v1.1.0

@@ -153,7 +153,6 @@ func TestBadDeps(t *testing.T) {
 
 // requirements of the root module that its own code may name, and what for.
 var requirements = map[string]string{
-	"github.com/google/go-cmp":          "tests only",
 	"github.com/panjf2000/gnet/v2":      "netpoll's event loop",
 	"github.com/valyala/bytebufferpool": "pool/buf",
 	"github.com/zeebo/xxh3":             "codec/xxh3",
