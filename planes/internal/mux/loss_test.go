@@ -40,7 +40,7 @@ func TestLostDoubledAndMovedFrames(t *testing.T) {
 }
 
 // piece reports whether b is one of the pieces of item 2.
-func piece(b []byte) bool { return muxwire.FrameType(b[3]) == muxwire.FrameTypeData && b[15] == 2 }
+func piece(b []byte) bool { return muxwire.FrameType(b[3]) == muxwire.FrameTypeData && b[11] == 2 }
 
 // cut returns the frames of b.
 func cut(t *testing.T, b []byte) (frames [][]byte) {
