@@ -70,6 +70,7 @@ func Dump(w io.Writer, m Message, b []byte, args []uint64) (n int, err error) {
 	case derr != nil:
 		t.line(t.at, nil, "", derr.Error())
 	}
+	t.flush()
 	_, err = io.WriteString(w, t.out.String())
 	return n, err
 }
@@ -122,9 +123,6 @@ func (t *Tracer) flush() {
 		t.out.WriteString(strings.TrimRight(t.pending, " "))
 		t.out.WriteByte('\n')
 		t.pending = ""
-	}
-	if t.done {
-		return
 	}
 }
 
