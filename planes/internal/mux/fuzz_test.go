@@ -130,7 +130,7 @@ func FuzzReceive(f *testing.F) {
 	for i, ex := range examples {
 		if b, err := ex.frame.Append(nil, false); err == nil {
 			f.Add(byte(i), true, b)
-			f.Add(byte(i), false, append([]byte{b[3], b[4], b[11], b[15], byte(len(b) - 20)}, b[20:]...))
+			f.Add(byte(i), false, append([]byte{b[3], b[16], b[7], b[11], byte(len(b) - 20)}, b[20:]...))
 		}
 	}
 	f.Fuzz(func(t *testing.T, state byte, raw bool, data []byte) {
@@ -189,6 +189,6 @@ func frameOf(data []byte) (frame, rest []byte) {
 	n := copy(h[:], data)
 	data = data[n:]
 	size := min(int(h[4]), len(data))
-	frame = []byte{0, 0, byte(size), h[0] % 24, h[1] & 0xf, 0, 0, 0, 0, 0, 0, h[2] % 8, 0, 0, 0, h[3], 0, 0, 0, 0}
+	frame = []byte{0, 0, byte(size), h[0] % 24, 0, 0, 0, h[2] % 8, 0, 0, 0, h[3], 0, 0, 0, 0, h[1] & 0xf, 0, 0, 0}
 	return append(frame, data[:size]...), data[size:]
 }

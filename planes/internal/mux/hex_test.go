@@ -100,8 +100,8 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 			stream = fmt.Sprintf("stream %d", ex.frame.Stream)
 		}
 		parts := append([]part{
-			{3, fmt.Sprintf("length %d", len(enc)-20)}, {1, "type " + ex.frame.Type.String()}, {1, flags}, {1, "class " + ex.frame.Class.String()},
-			{2, "hsum"}, {4, stream}, {4, "arg: " + ex.arg}, {4, "bsum"},
+			{3, fmt.Sprintf("length %d", len(enc)-20)}, {1, "type " + ex.frame.Type.String()}, {4, stream}, {4, "arg: " + ex.arg}, {4, "bsum"},
+			{1, flags}, {1, "class " + ex.frame.Class.String()}, {2, "hsum"},
 		}, ex.body...)
 		annotate(t, &b, enc, parts)
 		b.WriteString("```\n")
