@@ -19,7 +19,7 @@ func TestZeroConfigIsValid(t *testing.T) {
 
 func TestValidateReportsEveryProblem(t *testing.T) {
 	c := netpoll.Config{
-		Driver: 9, Loops: -1, ReadBufferBytes: -1, MaxUnreadBytes: 2 << 30, MaxConns: -5, IdleTimeout: -time.Second,
+		Driver: 9, Loops: -1, ReadBufferBytes: -1, MaxUnreadBytes: 1<<30 + 1, MaxConns: -5, IdleTimeout: -time.Second,
 		HighWaterBytes: 100, LowWaterBytes: 200, MaxQueueBytes: 50,
 	}
 	err := c.Validate()

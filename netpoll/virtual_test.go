@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -158,7 +160,8 @@ func (l *brokeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestAcceptBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGroup(netpoll.DriverNet)(t, netpoll.Config{})
+		var log strings.Builder
+		g := newGroup(netpoll.DriverNet)(t, netpoll.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		ln := &brokeListener{failed: make(chan time.Time), done: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
@@ -175,6 +178,9 @@ func TestAcceptBacksOff(t *testing.T) {
 		cancel()
 		if err := <-served; !errors.Is(err, context.Canceled) {
 			t.Errorf("Serve: %v", err)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 1 {
+			t.Errorf("%d lines logged for one episode:\n%s", n, log.String())
 		}
 		if n := g.Stat().AcceptErrors; n != 13 {
 			t.Errorf("%d accept errors counted", n)

@@ -83,11 +83,11 @@ func testStall(t *testing.T, newGroup NewGroup) {
 func testSlowReader(t *testing.T, newGroup NewGroup) {
 	t.Parallel() // it mostly waits
 	r := newRecorder(t)
-	peer, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 4 * shortTimeout}), r)
+	peer, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 8 * shortTimeout}), r)
 	rest := time.NewTicker(shortTimeout / 4)
 	defer rest.Stop()
 	piece := make([]byte, 128<<10)
-	for start := time.Now(); time.Since(start) < 8*shortTimeout; <-rest.C {
+	for start := time.Now(); time.Since(start) < 14*shortTimeout; <-rest.C {
 		fill(t, c)
 		if _, err := io.ReadFull(peer, piece); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func testDrainBound(t *testing.T, newGroup NewGroup) {
 	t.Parallel() // it mostly waits
 	r := newRecorder(t)
 	_, c := attach(t, newGroup(t, netpoll.Config{WriteTimeout: 4 * shortTimeout}), r)
-	fillUp(t, c)
+	fill(t, c)
 	c.CloseAfterFlush(errHandler)
 	r.wantCause(errHandler)
 }

@@ -122,7 +122,7 @@ func testStraddle(t *testing.T, newGroup NewGroup) {
 	peer, _ := attach(t, newGroup(t, netpoll.Config{ReadBufferBytes: 2048}), r)
 	send(t, peer, script)
 	await(t, done, "frames")
-	if !bytes.Equal(r.consumed(), script[:len(r.consumed())]) {
+	if got := r.consumed(); !bytes.Equal(got, script[:len(got)]) {
 		t.Fatal("consumed bytes differ")
 	}
 }

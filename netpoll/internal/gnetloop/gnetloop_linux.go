@@ -172,8 +172,9 @@ func (t *conn) WriteSome(p []byte) (int, error) {
 	}
 }
 
-// discardInput reads what has arrived, within a bound; see core.Transport.Shut.
+// discardInput tells the peer the end and reads what has arrived, within a bound; see core.Transport.Shut.
 func (t *conn) discardInput() {
+	_ = unix.Shutdown(t.fd, unix.SHUT_WR) // the close that follows does as well
 	buf := make([]byte, discardBytes)
 	for range discardReads {
 		n, err := unix.Read(t.fd, buf)

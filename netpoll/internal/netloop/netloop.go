@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	writeBytes = 64 << 10             // bound of one Write on the net.Conn, so that progress is seen
-	lastReads  = 5 * time.Millisecond // how long input is discarded after a drain
+	writeBytes = 64 << 10              // bound of one Write on the net.Conn, so that progress is seen
+	lastReads  = 20 * time.Millisecond // how long input is discarded after a drain
 )
 
 // Engine starts connections; it holds no goroutine of its own.
@@ -108,10 +108,14 @@ func (t *transport) Kick() {
 	}
 }
 
-// Shut implements core.Transport. After a drain the reader goes on for a moment, discarding; it closes at its end.
+// Shut implements core.Transport. After a drain the peer is told the end and the reader goes on for a moment, discarding;
+// it closes at its end.
 func (t *transport) Shut(flushed bool) {
 	t.once.Do(func() {
 		close(t.quit)
+		if half, ok := t.nc.(interface{ CloseWrite() error }); ok && flushed {
+			_ = half.CloseWrite() // the close that follows does as well
+		}
 		if !flushed || t.nc.SetReadDeadline(time.Now().Add(lastReads)) != nil {
 			t.nc.Close()
 		}
