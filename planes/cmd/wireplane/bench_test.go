@@ -39,6 +39,7 @@ func TestBenchRefusesArgumentsThatMakeNoSense(t *testing.T) {
 		"--inflight 0":                   "calls in flight is 0",
 		"--stream -1":                    "stream items is -1",
 		"--rounds 0":                     "0 rounds",
+		"--procs -1":                     "-1 processors",
 		"--duration 1us":                 "window of 1µs",
 		"--duration soon":                "soon",
 		"--warmup -1s":                   "warm-up of -1s",
@@ -61,7 +62,7 @@ func TestBenchHelpNamesEveryFlagAndContender(t *testing.T) {
 		t.Fatalf("exit %d, %s", code, errs.String())
 	}
 	for _, want := range []string{"--conns", "--inflight", "--size", "--stream", "--handler", "--suite", "--rounds", "--duration",
-		"--warmup", "--pin", "--contenders", "--profile", "--json ", "--json-lines", "Examples:", "Exit status"} {
+		"--warmup", "--pin", "--procs", "--contenders", "--profile", "--json ", "--json-lines", "Examples:", "Exit status"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the help does not name %s", want)
 		}
@@ -82,13 +83,13 @@ func TestBenchFlagsBecomeAConfig(t *testing.T) {
 		}
 		return o
 	}
-	o := parse("--conns 2 --inflight 8 --size 4KiB --stream 16 --duration 2s --rounds 3 --handler inline --pin=false --contenders net,raw")
+	o := parse("--conns 2 --inflight 8 --size 4KiB --stream 16 --duration 2s --rounds 3 --handler inline --procs 2 --pin=false --contenders net,raw")
 	w := o.config.Workloads[0]
 	if w != (bench.Workload{Name: "stream4kx16-x8-n2", Conns: 2, Inflight: 8, SizeBytes: 4096, StreamItems: 16}) {
 		t.Errorf("workload %+v", w)
 	}
 	c := o.config
-	if c.Window != 2*time.Second || c.Rounds != 3 || c.Pin || c.Handler != bench.Inline || len(c.Contenders) != 1 || c.Contenders[0].Name != "net" {
+	if c.Window != 2*time.Second || c.Rounds != 3 || c.Pin || c.Procs != 2 || c.Handler != bench.Inline || len(c.Contenders) != 1 || c.Contenders[0].Name != "net" {
 		t.Errorf("config %+v", c)
 	}
 	o = parse("--suite floor --json --json-lines f")

@@ -23,12 +23,12 @@ type benchOptions struct {
 
 // benchFlags are the flags as they are written.
 type benchFlags struct {
-	conns, inflight, stream, rounds  int
-	size, suite, handler, contenders string
-	duration, warmUp                 time.Duration
-	pin, json                        bool
-	jsonLines, profile               string
-	set                              map[string]bool
+	conns, inflight, stream, rounds, procs int
+	size, suite, handler, contenders       string
+	duration, warmUp                       time.Duration
+	pin, json                              bool
+	jsonLines, profile                     string
+	set                                    map[string]bool
 }
 
 // parseBenchFlags reads args; all are the contenders that exist, the floor first.
@@ -43,6 +43,7 @@ func parseBenchFlags(args []string, all []bench.Contender) (benchOptions, error)
 	fs.DurationVar(&f.duration, "duration", 600*time.Millisecond, "")
 	fs.DurationVar(&f.warmUp, "warmup", 150*time.Millisecond, "")
 	fs.IntVar(&f.rounds, "rounds", 7, "")
+	fs.IntVar(&f.procs, "procs", 0, "")
 	fs.BoolVar(&f.pin, "pin", bench.CanPin(), "")
 	fs.BoolVar(&f.json, "json", false, "")
 	fs.StringVar(&f.jsonLines, "json-lines", "", "")
@@ -80,7 +81,7 @@ func (f benchFlags) options(all []bench.Contender) (benchOptions, error) {
 	}
 	o := benchOptions{json: f.json, jsonLines: f.jsonLines, config: bench.Config{
 		Floor: all[0], Contenders: contenders, Handler: handler, Workloads: workloads, Rounds: f.rounds,
-		WarmUp: f.warmUp, Window: f.duration, Pin: f.pin, ProfileDir: f.profile,
+		WarmUp: f.warmUp, Window: f.duration, Pin: f.pin, Procs: f.procs, ProfileDir: f.profile,
 	}}
 	check := o.config
 	check.Command = []string{benchPeer} // the real one is set when it runs
@@ -192,6 +193,8 @@ How:
   --pin             one CPU for the server, another for the client, the floor like the
                     rest (default where that is possible; --pin=false leaves it to the
                     kernel, whose luck then decides most of the figures)
+  --procs N         GOMAXPROCS of each process (default what the runtime chooses, which
+                    is 1 for a process that is pinned)
   --contenders LIST comma-separated; the floor is always measured (default all)
   --profile DIR     write CPU profiles of both sides in the last round to DIR
 

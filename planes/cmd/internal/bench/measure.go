@@ -29,7 +29,7 @@ func (r *runner) measure(ctx context.Context, e Entry, w Workload, profile strin
 	if profile != "" {
 		spec.Profile = profile + "-server.pprof"
 	}
-	srv, err := startProcess(ctx, r.cfg.Command, serverCPU, spec)
+	srv, err := startProcess(ctx, r.cfg, serverCPU, spec)
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -42,7 +42,7 @@ func (r *runner) measure(ctx context.Context, e Entry, w Workload, profile strin
 	if profile != "" {
 		spec.Profile = profile + "-client.pprof"
 	}
-	cl, err := startProcess(ctx, r.cfg.Command, clientCPU, spec)
+	cl, err := startProcess(ctx, r.cfg, clientCPU, spec)
 	if err != nil {
 		return Measurement{}, err
 	}

@@ -61,7 +61,12 @@ func (m *Meter) Totals() (requests, items int64, hist *Histogram) {
 // that is closed then is no failure. It is safe to run many loops at once.
 func (m *Meter) Loop(call func() (items int, err error)) error {
 	w := m.Worker()
-	defer w.Flush()
+	// The sums live on the stack, which is warm when a call returns.
+	var requests, sum int64
+	defer func() {
+		w.requests, w.items = requests, sum
+		w.Flush()
+	}()
 	for left := 1; ; {
 		phase := m.phase.Load()
 		if phase == phaseStop {
@@ -85,11 +90,11 @@ func (m *Meter) Loop(call func() (items int, err error)) error {
 			return err
 		}
 		if phase == phaseMeasure {
-			w.requests++
-			w.items += int64(items)
-			if timed {
-				w.sample(m.Now()-start, 1)
-			}
+			requests++
+			sum += int64(items)
+		}
+		if timed {
+			w.sample(m.Now()-start, 1)
 		}
 	}
 }

@@ -25,11 +25,14 @@ type process struct {
 	stderr bytes.Buffer // read after the process has ended
 }
 
-// startProcess starts command, on CPU cpu only unless that is negative, and gives
-// it its part. The caller must call end.
-func startProcess(ctx context.Context, argv []string, cpu int, spec peerSpec) (*process, error) {
+// startProcess starts a child of cfg, on CPU cpu only unless that is negative, and
+// gives it its part. The caller must call end.
+func startProcess(ctx context.Context, cfg Config, cpu int, spec peerSpec) (*process, error) {
 	p := &process{name: spec.Contender + " " + spec.Role, events: make(chan event)}
-	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
+	p.cmd = exec.CommandContext(ctx, cfg.Command[0], cfg.Command[1:]...)
+	if cfg.Procs > 0 {
+		p.cmd.Env = append(p.cmd.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cfg.Procs))
+	}
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
 	stdin, err := p.cmd.StdinPipe()

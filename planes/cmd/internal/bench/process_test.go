@@ -147,6 +147,7 @@ func TestRunMeasuresEveryEntryBesideTheFloor(t *testing.T) {
 	cfg := config(t, "wireplane")
 	cfg.Workloads = append(cfg.Workloads, bench.Workload{Name: "s", Conns: 1, Inflight: 1, StreamItems: 10})
 	cfg.Pin = bench.CanPin()
+	cfg.Procs = 2
 	cfg.ProfileDir = t.TempDir()
 	var said bytes.Buffer
 	cfg.Progress = func(format string, args ...any) { said.WriteString(format) }
@@ -218,6 +219,7 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		"no workload":  func(c *bench.Config) { c.Workloads = nil },
 		"bad workload": func(c *bench.Config) { c.Workloads = []bench.Workload{{}} },
 		"no rounds":    func(c *bench.Config) { c.Rounds = 0 },
+		"processors":   func(c *bench.Config) { c.Procs = -1 },
 		"no window":    func(c *bench.Config) { c.Window = 0 },
 		"warm-up":      func(c *bench.Config) { c.WarmUp = -1 },
 		"no command":   func(c *bench.Config) { c.Command = nil },

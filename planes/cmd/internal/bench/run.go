@@ -19,6 +19,7 @@ type Config struct {
 	WarmUp     time.Duration
 	Window     time.Duration
 	Pin        bool     // one CPU for the server, another for the client, the floor like the rest
+	Procs      int      // GOMAXPROCS of each process; 0 leaves it to the runtime
 	Command    []string // starts a child process that calls Peer
 	// ProfileDir is a directory for CPU profiles of both sides in the last round;
 	// empty for none.
@@ -47,6 +48,9 @@ func (c Config) Validate() error {
 	}
 	if c.Pin && !CanPin() {
 		errs = append(errs, errors.New("bench: there are no two CPUs here to pin processes to"))
+	}
+	if c.Procs < 0 || c.Procs > 1024 {
+		errs = append(errs, fmt.Errorf("bench: %d processors, not in 0..1024", c.Procs))
 	}
 	if len(c.Command) == 0 {
 		errs = append(errs, errors.New("bench: no command for the child processes"))
