@@ -217,6 +217,11 @@ func TestCancelWhileQueued(t *testing.T) {
 	<-running
 	_, err := c.Call(bg, &planes.Request{Route: "hold", Payload: []byte("second"), Timeout: 50 * time.Millisecond}, nil)
 	wantCode(t, err, planes.CodeDeadline, planes.PhaseMaybe)
+	// A call behind the reset on the same connection: once it is answered, the
+	// server has taken the reset in.
+	if _, err := c.Call(bg, &planes.Request{Route: "echo"}, nil); err != nil {
+		t.Fatal(err)
+	}
 	close(release)
 	wg.Wait()
 	testenv.Eventually(t, 5*time.Second, "all slots are free", func() bool { return s.Stats().Streams == 0 })

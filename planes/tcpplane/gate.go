@@ -62,6 +62,7 @@ func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
 		clear(g.queue[n:])
 		g.queue, g.head = g.queue[:n], 0
 	}
+	c.waited = true
 	g.queue = append(g.queue, c)
 	return false, place, true
 }

@@ -114,7 +114,8 @@ func (l *link) OnData(c *netpoll.Conn, b []byte) (int, error) {
 	l.deliver.Lock()
 	l.mu.Lock()
 	l.batch = w
-	n, evs, err := l.sess.Receive(monotonic(), b, w.evs)
+	l.now = monotonic()
+	n, evs, err := l.sess.Receive(l.now, b, w.evs)
 	w.evs = evs
 	l.batch = nil
 	l.armLocked()

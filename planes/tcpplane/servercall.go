@@ -36,6 +36,7 @@ type serverCall struct {
 	req     planes.Request
 	payload *buf.Buffer
 	wake    chan struct{} // one token: Send may make progress
+	waited  bool          // for a place of the gate
 }
 
 // accept decides on a call of the peer. It runs inside Session.Receive.
@@ -56,7 +57,7 @@ func (l *link) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, str
 	c.base = s.base
 	fillRequest(&c.req, r, o)
 	if o.HasDeadline {
-		c.deadline = time.Now().Add(c.req.Timeout)
+		c.deadline = start.Add(l.now + c.req.Timeout)
 	}
 	if r.stream != nil {
 		c.wake = make(chan struct{}, 1)
@@ -244,18 +245,31 @@ func (c *serverCall) serve() {
 		}
 		c.release()
 	}()
-	switch {
-	case c.why() != nil: // cancelled while it waited
-		c.finish(nil, false, c.why())
-	case c.route.unary != nil:
+	if why := c.tooLate(); why != nil {
+		c.finish(nil, false, why)
+		ended = true
+		return
+	}
+	if c.route.unary != nil {
 		dst := buf.Get(512)
 		out, err := c.runUnary(dst.Bytes())
 		c.finish(out, true, err)
 		dst.Release()
-	default:
+	} else {
 		c.finish(nil, false, c.runStream())
 	}
 	ended = true
+}
+
+// tooLate says why a call that may have waited need not run any more, or nil.
+func (c *serverCall) tooLate() error {
+	if why := c.why(); why != nil {
+		return why
+	}
+	if c.waited && !c.deadline.IsZero() && time.Now().After(c.deadline) {
+		return planes.Errorf(planes.CodeDeadline, "the deadline passed while the call waited for a handler")
+	}
+	return nil
 }
 
 func (c *serverCall) runUnary(dst []byte) (_ []byte, err error) {
