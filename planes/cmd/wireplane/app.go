@@ -31,6 +31,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"demo", "stream a file as many token streams at once, and check each at the far end", func() string { return demoHelp }, runDemo},
+		{"inspect", "decode captured bytes with a built-in spec, field by field", inspectHelp, runInspect},
 		{"bench", "measure the plane beside a raw epoll floor", benchHelpText, func(ctx context.Context, a *app, args []string) int {
 			return runBench(ctx, args, a.stdout, a.stderr)
 		}},
@@ -120,7 +121,7 @@ func explain(fs *flag.FlagSet, err error) error {
 	}
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !unknown {
-		return err
+		return errors.New(strings.Replace(strings.Replace(err.Error(), "flag -", "flag --", 1), "argument: -", "argument: --", 1))
 	}
 	var names []string
 	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })

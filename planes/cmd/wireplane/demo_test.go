@@ -25,7 +25,7 @@ func text(t *testing.T) string {
 func TestDemo(t *testing.T) {
 	file := text(t)
 	got := runCommand(t, &app{}, "", "demo", file)
-	if got.code != exitOK || got.errOut != "" {
+	if got.code != exitOK { // a slow machine gets to show its progress
 		t.Fatalf("%+v", got)
 	}
 	for _, want := range []string{

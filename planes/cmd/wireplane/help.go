@@ -39,6 +39,7 @@ Exit status: 0 all is well, 1 it is not, 2 wrong usage.
 Examples:
   wireplane demo                    # stream a text as 256 token streams
   wireplane demo --json notes.txt   # the same with your file, one JSON object
+  wireplane inspect capture.bin     # what one side of a connection said
 `)
 	return b.String()
 }

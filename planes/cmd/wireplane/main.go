@@ -1,7 +1,8 @@
 // Command wireplane is the command line of the project: it shows the multiplexed
-// plane at work and measures the planes.
+// plane at work, takes captured bytes apart, and measures the planes.
 //
 //	wireplane demo [FILE]      stream a file as many token streams, and check each
+//	wireplane inspect [FILE]   decode captured bytes with a built-in spec
 //	wireplane bench            measure the plane beside a raw floor
 //	wireplane version          what this binary was built from
 //	wireplane help [COMMAND]   how to use it

@@ -98,28 +98,33 @@ func TestHelp(t *testing.T) {
 
 func TestWrongUsage(t *testing.T) {
 	for args, want := range map[string]string{
-		"demmo":                `no command "demmo"; did you mean demo?`,
-		"zzz":                  "no command \"zzz\"\nRun 'wireplane help'",
-		"help zzz":             `no command "zzz"`,
-		"help bench-peer":      `no command "bench-peer"`,
-		"help demo bench":      "one command, not 2",
-		"version x":            `unexpected argument "x"`,
-		"demo --strems 3":      "no flag --strems; did you mean --streams?",
-		"demo --zzz":           "no flag --zzz\n",
-		"demo --streams 0":     "--streams 0; want 1 to 16384",
-		"demo --streams 99999": "--streams 99999; want",
-		"demo --streams many":  `invalid value "many"`,
-		"demo --rate -1":       `--rate "-1"; want`,
-		"demo --rate NaN":      `--rate "NaN"; want`,
-		"demo --rate fast":     `--rate "fast"; want`,
-		"demo a --json b":      "one FILE, not 2: a b",
-		"demo --":              "",
-		"bench --rounds":       "flag needs an argument",
-		"bench --suite nosuch": `no suite "nosuch"`,
+		"demmo":                    `no command "demmo"; did you mean demo?`,
+		"isnpect x":                "did you mean inspect?",
+		"zzz":                      "no command \"zzz\"\nRun 'wireplane help'",
+		"help zzz":                 `no command "zzz"`,
+		"help bench-peer":          `no command "bench-peer"`,
+		"help demo bench":          "one command, not 2",
+		"version x":                `unexpected argument "x"`,
+		"demo --strems 3":          "no flag --strems; did you mean --streams?",
+		"demo --zzz":               "no flag --zzz\n",
+		"demo --streams 0":         "--streams 0; want 1 to 16384",
+		"demo --streams 99999":     "--streams 99999; want",
+		"demo --streams many":      `invalid value "many"`,
+		"demo --rate -1":           `--rate "-1"; want`,
+		"demo --rate NaN":          `--rate "NaN"; want`,
+		"demo --rate fast":         `--rate "fast"; want`,
+		"demo a --json b":          "one FILE, not 2: a b",
+		"bench --rounds":           "flag needs an argument",
+		"bench --suite nosuch":     `no suite "nosuch"`,
+		"inspect --spec":           "flag needs an argument",
+		"inspect --spec nosuch":    "nosuch",
+		"inspect --spek mux":       "no flag --spek; did you mean --spec?",
+		"inspect --hex 00 FILE":    "--hex",
+		"inspect --frame NoFrame":  "NoFrame",
+		"inspect a b":              "one FILE, not 2: a b",
+		"inspect --param x a":      "--param",
+		"inspect --param nosuch=1": "nosuch",
 	} {
-		if want == "" {
-			continue
-		}
 		got := runCommand(t, &app{}, "", strings.Fields(args)...)
 		if got.code != exitUsage || got.out != "" || !strings.Contains(got.errOut, want) {
 			t.Errorf("%s: %+v, want 2 and %q", args, got, want)
@@ -162,9 +167,10 @@ func TestVersion(t *testing.T) {
 }
 
 func TestDidYouMean(t *testing.T) {
-	names := []string{"demo", "bench", "version", "help"}
+	names := []string{"demo", "inspect", "bench", "version", "help"}
 	for written, want := range map[string]string{
 		"dmeo": "; did you mean demo?", "benchh": "; did you mean bench?", "Help": "; did you mean help?",
+		"": "", "x": "", "serve": "", "inspect": "; did you mean inspect?",
 	} {
 		if got := didYouMean(written, names, ""); got != want {
 			t.Errorf("%q: %q, want %q", written, got, want)
