@@ -48,6 +48,7 @@ type link struct {
 	mu      sync.Mutex
 	sess    *mux.Session
 	batch   *batch        // the one under way, for accept
+	now     time.Duration // when it came, for accept
 	route   []byte        // scratch of Open
 	full    chan struct{} // closed when the peer takes more calls; nil if nobody waits
 	armed   time.Duration
