@@ -72,7 +72,6 @@ func (g *generator) decode(m *message) {
 	r := g.newReader(m)
 	d := &decoder{reader: r, end: "len(b)"}
 	d.fail = func(e string) string { return "return 0, " + e }
-	mark := g.w.Len()
 	g.p("// Decode decodes m from the front of b and returns how many bytes it took. Other")
 	g.p("// answers are [codec.Need] and [*codec.Error]; m is then in part overwritten.")
 	if borrows(m.s) {
@@ -89,7 +88,6 @@ func (g *generator) decode(m *message) {
 	g.p("return %s, nil\n}\n", end)
 	r.settle(body)
 	g.needLimits(body)
-	_ = mark
 	if m.s.Frame {
 		g.shortFunc(m)
 	}
@@ -424,36 +422,4 @@ func (d *decoder) finishChecks() {
 		}
 		d.refuseIf(cond, "Length", d.starts[f], f.Name)
 	}
-}
-
-// borrows reports whether a decoded s has slices that alias the input.
-func borrows(s *spec.Struct) bool {
-	for _, f := range s.Fields {
-		if typeBorrows(f.Type, f.Own) {
-			return true
-		}
-	}
-	return false
-}
-
-func typeBorrows(t spec.Type, own spec.Ownership) bool {
-	switch t := t.(type) {
-	case *spec.BytesType:
-		_, fixed := fixedArray(t)
-		return !fixed && own != spec.OwnCopy
-	case *spec.NamedType:
-		s, _ := structOf(t)
-		return s != nil && borrows(s)
-	case *spec.ArrayType:
-		return typeBorrows(t.Elem, own)
-	case *spec.RegionType:
-		return typeBorrows(t.Of, own)
-	case *spec.MatchType:
-		for _, a := range t.Arms {
-			if a.Kind == spec.ArmType && typeBorrows(a.Type, own) {
-				return true
-			}
-		}
-	}
-	return false
 }

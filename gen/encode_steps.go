@@ -118,11 +118,11 @@ func (e *encoder) item(it item) {
 	case it.prefix:
 		e.prefix(f)
 	case f.Role == spec.RoleConst:
-		e.constant(f, it.size)
+		e.constant(f)
 	case f.Role == spec.RoleChecksum || e.isPatch(f):
 		e.zeros(it.size)
 	default:
-		e.fixed(f, it.size)
+		e.fixed(f)
 	}
 }
 
@@ -158,15 +158,8 @@ func (e *encoder) zeros(n int) {
 	}
 }
 
-func (e *encoder) constant(f *spec.Field, size int) {
-	if b, ok := unparen(f.Derived).(*spec.StringLit); ok && scalarOf(f.Type) == nil {
-		for i := 0; i < len(b.Value); i++ {
-			e.emit(fmt.Sprintf("%#02x", b.Value[i]))
-		}
-		return
-	}
-	m := &measurer{&reader{g: e.g}}
-	for _, c := range []byte(m.constBytes(f)) {
+func (e *encoder) constant(f *spec.Field) {
+	for _, c := range []byte(e.g.constBytes(f)) {
 		e.emit(fmt.Sprintf("%#02x", c))
 	}
 }
@@ -175,10 +168,9 @@ func (e *encoder) constant(f *spec.Field, size int) {
 func (e *encoder) prefix(f *spec.Field) {
 	x := extentOf(f.Type)
 	v := "m." + e.m.fields[f].goName
-	switch t := f.Type.(type) {
+	switch f.Type.(type) {
 	case *spec.RegionType:
 		e.prefixValue(f, x, e.g.sizeOf(e.x, e.m, f, false))
-		_ = t
 		return
 	case *spec.ArrayType:
 		if x.InBytes {
@@ -217,7 +209,7 @@ func constOr(x spec.Expr, otherwise uint64) uint64 {
 }
 
 // fixed queues a scalar or array field.
-func (e *encoder) fixed(f *spec.Field, size int) {
+func (e *encoder) fixed(f *spec.Field) {
 	if _, ok := fixedArray(f.Type); ok {
 		e.flush()
 		e.g.p("dst = append(dst, m.%s[:]...)", e.m.fields[f].goName)
@@ -396,11 +388,9 @@ func (e *encoder) optional(o *optional, last bool) {
 	spot := e.spots[f]
 	e.spots[f] = false
 	e.g.p("if %s {", e.presence(f))
-	save := e.off
-	e.steps2(o.steps, last)
+	e.optionalSteps(o.steps, last)
 	e.flush()
 	e.g.p("}")
-	_ = save
 	e.off = -1
 	if spot {
 		e.spots[f] = true
@@ -410,8 +400,8 @@ func (e *encoder) optional(o *optional, last bool) {
 
 func (e *encoder) willPatch(f *spec.Field) bool { return f.Role == spec.RoleChecksum }
 
-// steps2 writes the steps of one optional field.
-func (e *encoder) steps2(steps []step, last bool) {
+// optionalSteps writes the steps of one optional field.
+func (e *encoder) optionalSteps(steps []step, last bool) {
 	for i, s := range steps {
 		switch s := s.(type) {
 		case *block:
@@ -423,90 +413,4 @@ func (e *encoder) steps2(steps []step, last bool) {
 			e.content(s.field, last && i == len(steps)-1)
 		}
 	}
-}
-
-func (e *encoder) match(t *spec.MatchType, f *spec.Field, last bool) {
-	g := e.g
-	g.armSwitch(e.x, t, func(a *spec.Arm) {
-		if a == nil || a.Kind == spec.ArmError {
-			g.p("%s", e.back(e.m.errs.static("Match", -1, f.Name)))
-			return
-		}
-		if a.Kind == spec.ArmNone {
-			return
-		}
-		e.arm(a, f, last)
-	})
-}
-
-func (e *encoder) arm(a *spec.Arm, f *spec.Field, last bool) {
-	g := e.g
-	name, inner := g.armField(a)
-	to := "m." + e.m.fields[f].goName + "." + name
-	_, named := structOf(inner)
-	x := extentOf(a.Type)
-	if b, ok := inner.(*spec.BytesType); ok {
-		e.armBytes(b, to, f)
-	}
-	if x != nil && x.Kind == spec.ExtentPrefixed {
-		e.armPrefix(x, a, to, f)
-	} else if x != nil && x.Kind == spec.ExtentSized && windowExpr(f) == nil {
-		size := "uint64(len(" + to + "))"
-		if named != nil {
-			size = fmt.Sprintf("uint64(%s.Size(%s))", to, strings.TrimPrefix(e.x.args(named), ", "))
-		}
-		g.p("if %s != %s {\n%s\n}", size, e.x.num(x.Size, asUint), e.back(e.m.errs.static("Length", -1, f.Name)))
-	}
-	tail := tailNone
-	if e.head && last {
-		tail = armTail(a, f)
-	}
-	switch {
-	case tail == tailStruct:
-		g.p("dst, tail, err = %s.AppendHead(dst%s)", to, e.x.args(named))
-		g.p("if err != nil {\n%s\n}", e.back("err"))
-	case tail == tailBytes:
-		g.p("tail = %s", to)
-	case named != nil:
-		e.part(to, named)
-	default:
-		g.p("dst = append(dst, %s...)", to)
-	}
-}
-
-// armBytes writes the checks of a bytes or text arm.
-func (e *encoder) armBytes(b *spec.BytesType, to string, f *spec.Field) {
-	if b.Text {
-		e.g.p("if !codec.ValidText(%s) {\n%s\n}", to, e.back(e.m.errs.static("UTF8", -1, f.Name)))
-	}
-	x := b.Extent
-	lo := constOr(x.Min, 0)
-	hi := constOr(x.Max, ^uint64(0))
-	if n, ok := x.FixedLen(); ok {
-		lo, hi = n, n
-	}
-	var conds []string
-	if lo > 0 {
-		conds = append(conds, fmt.Sprintf("uint64(len(%s)) < %d", to, lo))
-	}
-	if hi != ^uint64(0) {
-		conds = append(conds, fmt.Sprintf("uint64(len(%s)) > %d", to, hi))
-	}
-	if len(conds) > 0 {
-		e.g.p("if %s {\n%s\n}", strings.Join(conds, " || "), e.back(e.m.errs.static("Range", -1, f.Name)))
-	}
-}
-
-func (e *encoder) armPrefix(x *spec.Extent, a *spec.Arm, to string, f *spec.Field) {
-	size := "uint64(len(" + to + "))"
-	if _, ok := a.Type.(*spec.RegionType); ok {
-		_, named := structOf(a.Type.(*spec.RegionType).Of)
-		size = fmt.Sprintf("uint64(%s.Size(%s))", to, strings.TrimPrefix(e.x.args(named), ", "))
-	}
-	e.g.p("size := %s", size)
-	if top := ^uint64(0) >> (64 - uint(x.Prefix.Bits)); top != ^uint64(0) {
-		e.g.p("if size > %d {\n%s\n}", min(top, constOr(x.Max, top)), e.back(e.m.errs.static("Range", -1, f.Name)))
-	}
-	e.word("size", x.Prefix.Bytes(), x.Prefix.Order)
-	e.flush()
 }

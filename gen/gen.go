@@ -74,7 +74,6 @@ type generator struct {
 	goNames map[spec.Ref]string // constants, enum members
 	flagGo  map[*spec.FlagBit]string
 	declGo  map[spec.Decl]string
-	lenOf   map[*spec.Struct]bool // structs that need an unexported length function
 }
 
 // p writes one formatted piece of source.

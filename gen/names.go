@@ -107,7 +107,6 @@ func (g *generator) nameAll() {
 	g.goNames = map[spec.Ref]string{}
 	g.flagGo = map[*spec.FlagBit]string{}
 	g.declGo = map[spec.Decl]string{}
-	g.lenOf = map[*spec.Struct]bool{}
 	top := map[string]spec.Span{"Limits": {}, "DefaultLimits": {}, "Messages": {}}
 	claim := func(name string, at spec.Span) {
 		if other, dup := top[name]; dup {
