@@ -64,6 +64,11 @@ func serveCrowded() int {
 		served <- g.Serve(context.Background(), ln, func(*netpoll.Conn) (netpoll.Handler, error) { return crowdedEcho{}, nil })
 	}()
 	_, _ = io.Copy(io.Discard, os.Stdin)
+	// The last of the burst may not have been seen to close yet.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); g.Stat().Open > crowdedLive+1 && time.Since(start) < crowdedWait/2; <-tick.C {
+	}
 	select {
 	case err := <-served:
 		fmt.Fprintln(os.Stderr, "Serve ended by itself:", err)

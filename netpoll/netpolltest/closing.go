@@ -23,6 +23,7 @@ func testClosing(t *testing.T, newGroup NewGroup) {
 		{"the handler's error comes after its last words", testHandlerError},
 		{"unread input does not cost the peer the last words", testLastWords},
 		{"CloseAfterFlush reports its error", testCloseAfterFlush},
+		{"CloseAfterFlush loses nothing, whatever flush it meets", testDrainRaces},
 		{"an answer to a half-closing peer is sent", testHalfClose},
 		{"whatever races, OnClose runs once", testCloseRaces},
 		{"methods after the close are harmless", testAfterClose},
@@ -159,6 +160,30 @@ func testCloseAfterFlush(t *testing.T, newGroup NewGroup) {
 			t.Errorf("peer got %d bytes, %v", len(got), err)
 		}
 		r.wantCause(tt.want)
+	}
+}
+
+// testDrainRaces lets the last writes and CloseAfterFlush come while another goroutine is at the end of a flush.
+func testDrainRaces(t *testing.T, newGroup NewGroup) {
+	g := newGroup(t, netpoll.Config{})
+	for i := range 40 {
+		r := newRecorder(t)
+		peer, c := attach(t, g, r)
+		total := 0
+		for n := range 20 + i%20 {
+			if err := c.Write(pattern(1 + n)); err != nil {
+				t.Fatal(err)
+			}
+			total += 1 + n
+			if n%3 == 0 {
+				go c.Flush()
+			}
+		}
+		c.CloseAfterFlush(nil)
+		if got, err := io.ReadAll(peer); err != nil || len(got) != total {
+			t.Fatalf("round %d: %d bytes, %v; %d were accepted", i, len(got), err, total)
+		}
+		r.wantCause(net.ErrClosed)
 	}
 }
 

@@ -68,27 +68,29 @@ func (c *Conn) flush() {
 		c.flushMu.Unlock()
 		return
 	}
-	emptied, err := c.flushLocked()
+	drained, err := c.flushLocked()
 	c.flushMu.Unlock()
 	switch {
 	case err != nil:
 		c.CloseWith(err)
-	case emptied && c.flags.Load()&flagDraining != 0:
+	case drained:
 		c.close(nil, true) // the cause was recorded by Drain
 	}
 }
 
-// flushLocked writes until nothing is left (emptied), the kernel takes no more, or the budget is spent; on return the
-// state is idle, blocked, or, after an error, still running so that nobody else starts.
-func (c *Conn) flushLocked() (emptied bool, err error) {
+// flushLocked writes until nothing is left, the kernel takes no more, or the budget is spent; on return the state is
+// idle, blocked, or, after an error, still running so that nobody else starts. It reports whether a drain is complete:
+// the drain began before the look that found nothing left, so nothing was queued after that look.
+func (c *Conn) flushLocked() (drained bool, err error) {
 	if len(c.out) == 0 {
 		c.lastOut.Store(c.sh.Now.Load())
 	}
 	budget, writes := flushBudgetBytes, flushBudgetWrites
 	for {
+		draining := c.flags.Load()&flagDraining != 0
 		if len(c.out) == 0 && !c.refill() {
 			if c.state.CompareAndSwap(stRunning, stIdle) {
-				return true, nil
+				return draining, nil
 			}
 			c.state.CompareAndSwap(stRunningDue, stRunning)
 			continue
