@@ -13,7 +13,6 @@ type encoder struct {
 	m       *message
 	x       *scope
 	head    bool // AppendHead: the last bytes field is returned, not appended
-	tailed  bool // a tail variable exists
 	body    int  // where the function body starts in the output
 	vals    map[*spec.Field]string
 	starts  map[*spec.Field]string // expressions for places in dst

@@ -342,24 +342,20 @@ func (e *encoder) endPlace(f *spec.Field, last bool) string {
 
 // part writes the append of a nested struct.
 func (e *encoder) part(to string, t *spec.NamedType) {
-	e.g.p("dst, err %s %s.Append(dst%s)", e.errOp(), to, e.x.args(t))
+	e.declareErr()
+	e.g.p("dst, err = %s.Append(dst%s)", to, e.x.args(t))
 	e.g.p("if err != nil {\n%s\n}", e.back("err"))
 }
 
-// errOp declares err when the function has no named result of that name yet.
-func (e *encoder) errOp() string {
-	if e.head {
-		return "="
-	}
+// declareErr declares err at the top of the function when it has no named result.
+func (e *encoder) declareErr() {
 	text := string(e.g.w.Bytes()[e.body:])
-	if strings.Contains(text, "var err error\n") {
-		return "="
+	if e.head || strings.Contains(text, "var err error\n") {
+		return
 	}
-	mark := e.body
-	e.g.w.Truncate(mark)
+	e.g.w.Truncate(e.body)
 	e.g.p("var err error")
 	e.g.w.WriteString(text)
-	return "="
 }
 
 func (e *encoder) array(t *spec.ArrayType, to string) {

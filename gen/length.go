@@ -47,7 +47,7 @@ func (l *measurer) walk(steps []step, at pos, rest int) pos {
 		after := minOf(steps[i+1:]) + rest
 		switch s := s.(type) {
 		case *block:
-			if i == 0 || l.needed(s, steps[i+1:]) {
+			if i == 0 || l.needed(steps[i+1:]) {
 				l.block(s, at, after)
 			} else {
 				l.place(s, at)
@@ -64,8 +64,9 @@ func (l *measurer) walk(steps []step, at pos, rest int) pos {
 	return at
 }
 
-// needed reports whether the size of a later step may depend on the block.
-func (l *measurer) needed(b *block, later []step) bool {
+// needed reports whether the size of a later step may depend on what has not been
+// read yet.
+func (l *measurer) needed(later []step) bool {
 	for _, s := range later {
 		switch s := s.(type) {
 		case *optional:

@@ -114,10 +114,10 @@ func prefixBytes(e *spec.Extent) uint64 {
 
 // plan cuts the message into steps.
 func (g *generator) plan(m *message) {
-	m.steps = g.cut(m, m.s.Members)
+	m.steps = g.cut(m.s.Members)
 }
 
-func (g *generator) cut(m *message, members []spec.Member) []step {
+func (g *generator) cut(members []spec.Member) []step {
 	var steps []step
 	var cur *block
 	add := func(it item) {
@@ -136,10 +136,10 @@ func (g *generator) cut(m *message, members []spec.Member) []step {
 		case *spec.Field:
 			if f.If != nil {
 				cur = nil
-				steps = append(steps, &optional{field: f, steps: g.cutField(m, f)})
+				steps = append(steps, &optional{field: f, steps: g.cutField(f)})
 				continue
 			}
-			for _, s := range g.cutField(m, f) {
+			for _, s := range g.cutField(f) {
 				if b, ok := s.(*block); ok {
 					add(b.items[0])
 					continue
@@ -153,7 +153,7 @@ func (g *generator) cut(m *message, members []spec.Member) []step {
 }
 
 // cutField returns the steps of one field, as if it were always present.
-func (g *generator) cutField(m *message, f *spec.Field) []step {
+func (g *generator) cutField(f *spec.Field) []step {
 	one := func(it item) step { return &block{items: []item{it}, size: it.size} }
 	if s := scalarOf(f.Type); s != nil {
 		return []step{one(item{field: f, size: s.Bytes()})}

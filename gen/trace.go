@@ -16,12 +16,12 @@ func (g *generator) trace(m *message) {
 	g.p("// trace%s walks the fields of an encoded %s for [codec.Dump].", m.goName, m.goName)
 	g.p("func trace%s(t *codec.Tracer%s) {", m.goName, g.paramList(m))
 	body := g.w.Len()
-	for i, member := range m.s.Members {
+	for _, member := range m.s.Members {
 		switch f := member.(type) {
 		case *spec.BitGroup:
 			g.traceGroup(r, f)
 		case *spec.Field:
-			g.traceField(r, m, f, i == len(m.s.Members)-1)
+			g.traceField(r, m, f)
 		}
 	}
 	g.p("}\n")
@@ -51,7 +51,7 @@ func (g *generator) traceText(t spec.Type, v string) string {
 	return "codec.TextOf(" + v + ")"
 }
 
-func (g *generator) traceField(r *reader, m *message, f *spec.Field, last bool) {
+func (g *generator) traceField(r *reader, m *message, f *spec.Field) {
 	if f.If != nil {
 		if scalarOf(f.Type) != nil {
 			r.keyed(m.fields[f].local, "var "+m.fields[f].local+" "+fieldGoType(g, f))

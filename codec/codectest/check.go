@@ -62,7 +62,7 @@ func refused(c Codec, b []byte, n int, err error) error {
 		return fmt.Errorf("%s: Decode failed with %T", c.Name, err)
 	}
 	if e.Offset < 0 || e.Offset > len(b) || e.Type == "" || e.Kind == 0 {
-		return fmt.Errorf("%s: incomplete error %+v for %d bytes", c.Name, e, len(b))
+		return fmt.Errorf("%s: incomplete error (kind %v, offset %d, type %q) for %d bytes", c.Name, e.Kind, e.Offset, e.Type, len(b))
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"text/tabwriter"
@@ -30,8 +32,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "benchcodec: at least 7 rounds")
 		os.Exit(2)
 	}
-	results := run(*rounds, *span)
-	print(os.Stdout, results)
+	all, err := contests()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchcodec:", err)
+		os.Exit(1)
+	}
+	results := run(all, *rounds, *span)
+	table(os.Stdout, results)
 	if *jsonFile != "" {
 		if err := writeJSON(*jsonFile, results); err != nil {
 			fmt.Fprintln(os.Stderr, "benchcodec:", err)
@@ -57,9 +64,9 @@ type contest struct {
 	floor, generated func(n int)
 }
 
-func run(rounds int, span time.Duration) []result {
+func run(all []contest, rounds int, span time.Duration) []result {
 	var out []result
-	for _, c := range contests() {
+	for _, c := range all {
 		n := calibrate(c.floor, span)
 		floor, generated, ratio := make([]float64, rounds), make([]float64, rounds), make([]float64, rounds)
 		for i := range rounds {
@@ -77,13 +84,15 @@ func run(rounds int, span time.Duration) []result {
 			result{"floor", c.message, c.op, median(floor), allocs(c.floor), 1},
 			result{"generated", c.message, c.op, median(generated), allocs(c.generated), median(ratio)})
 	}
+	runtime.KeepAlive(sink)
 	return out
 }
 
 func turn(f func(int), n int) float64 {
-	start := time.Now()
+	start := time.Now() //nolint:forbidigo // a benchmark measures time
 	f(n)
-	return float64(time.Since(start).Nanoseconds()) / float64(n)
+	took := time.Since(start) //nolint:forbidigo // a benchmark measures time
+	return float64(took.Nanoseconds()) / float64(n)
 }
 
 func calibrate(f func(int), span time.Duration) int {
@@ -110,7 +119,8 @@ func median(v []float64) float64 {
 	return (s[len(s)/2-1] + s[len(s)/2]) / 2
 }
 
-func print(w io.Writer, results []result) {
+// table writes the results for people.
+func table(w io.Writer, results []result) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "contender\tmessage\top\tns\tallocs\tratio\t")
 	for _, r := range results {
@@ -136,15 +146,17 @@ func writeJSON(name string, results []result) error {
 // sink keeps results alive, so that the compiler cannot drop the work.
 var sink int
 
-func contests() []contest {
-	return slices.Concat(smallContests(), packetContests(), summedContests())
+func contests() ([]contest, error) {
+	small, err1 := smallContests()
+	packet, err2 := packetContests()
+	summed, err3 := summedContests()
+	return slices.Concat(small, packet, summed), errors.Join(err1, err2, err3)
 }
 
-func smallContests() []contest {
+func smallContests() ([]contest, error) {
 	m, d := benchwire.SmallValue(), new(benchwire.Small)
 	buf := make([]byte, 0, 4096)
 	in, err := m.Append(nil)
-	must(err)
 	return []contest{
 		{"small", "encode", func(n int) {
 			for range n {
@@ -166,14 +178,13 @@ func smallContests() []contest {
 				sink, _ = d.Decode(in, nil)
 			}
 		}},
-	}
+	}, err
 }
 
-func packetContests() []contest {
+func packetContests() ([]contest, error) {
 	m, d, lim := benchwire.PacketValue(), new(benchwire.Packet), benchwire.DefaultLimits()
 	buf := make([]byte, 0, 4096)
 	in, err := m.Append(nil)
-	must(err)
 	return []contest{
 		{"frame", "encode", func(n int) {
 			for range n {
@@ -206,14 +217,13 @@ func packetContests() []contest {
 				sink, _ = d.Decode(in, &lim)
 			}
 		}},
-	}
+	}, err
 }
 
-func summedContests() []contest {
+func summedContests() ([]contest, error) {
 	m, d, lim := benchwire.SummedValue(), new(benchwire.Summed), benchwire.DefaultLimits()
 	buf := make([]byte, 0, 4096)
 	in, err := m.Append(nil)
-	must(err)
 	return []contest{
 		{"frame-crc32c", "encode", func(n int) {
 			for range n {
@@ -235,11 +245,5 @@ func summedContests() []contest {
 				sink, _ = d.Decode(in, &lim)
 			}
 		}},
-	}
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
+	}, err
 }
