@@ -89,8 +89,7 @@ func (e *Error) Unwrap() []error {
 	if e.Err != nil {
 		errs = append(errs, e.Err)
 	}
-	//exhaustive:ignore only these codes have a standard error
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // only these codes have a standard error
 	case CodeCancelled:
 		errs = append(errs, context.Canceled)
 	case CodeDeadline:
@@ -130,8 +129,7 @@ func SafeToRetry(err error) bool {
 	if !errors.As(err, &e) || e.Phase != PhaseNotStarted {
 		return false
 	}
-	//exhaustive:ignore every other code may differ elsewhere
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // every other code may end otherwise elsewhere
 	case CodeOK, CodeCancelled, CodeDeadline, CodeTooLarge, CodeDenied, CodeUnauthenticated, CodeUnsupported:
 		return false
 	}

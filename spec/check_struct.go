@@ -115,7 +115,7 @@ func (c *checker) flatten(s *Struct) {
 
 func (c *checker) checkParams(s *Struct) {
 	for _, p := range s.Params {
-		c.resolveType(p.Type, &scope{}, nil)
+		c.resolveType(p.Type)
 		in := typeInfo(p.Type)
 		switch in.Kind {
 		case ValueInvalid:

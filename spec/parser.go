@@ -197,13 +197,12 @@ func quote(s string) string {
 }
 
 // expect takes the punctuation mark or reports that it is missing.
-func (p *parser) expect(punct string) Span {
+func (p *parser) expect(punct string) {
 	if t := p.peek(); t.is(punct) {
 		p.i++
-		return t.Span
+		return
 	}
 	p.unexpected(quote(punct))
-	return p.last()
 }
 
 // name takes an identifier.

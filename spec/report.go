@@ -41,9 +41,8 @@ func (e *Error) note(at Span, format string, args ...any) *Error {
 }
 
 // fix sets the suggested fix of e.
-func (e *Error) fix(format string, args ...any) *Error {
+func (e *Error) fix(format string, args ...any) {
 	e.Fix = fmt.Sprintf(format, args...)
-	return e
 }
 
 // err returns the collected diagnostics in the order of the text, or nil.

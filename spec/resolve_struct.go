@@ -3,23 +3,23 @@ package spec
 // resolveTypes resolves the names of all types of a struct.
 func (c *checker) resolveTypes(s *Struct) {
 	for _, f := range s.Fields {
-		c.resolveType(f.Type, &scope{s: s, upto: f.Index, cond: f.If}, f)
+		c.resolveType(f.Type)
 	}
 }
 
-// resolveType resolves the type names in t; field is nil for a parameter.
-func (c *checker) resolveType(t Type, sc *scope, field *Field) {
+// resolveType resolves the type names in t.
+func (c *checker) resolveType(t Type) {
 	switch t := t.(type) {
 	case *NamedType:
 		c.resolveNamed(t)
 	case *ArrayType:
-		c.resolveType(t.Elem, sc, field)
+		c.resolveType(t.Elem)
 	case *RegionType:
-		c.resolveType(t.Of, sc, field)
+		c.resolveType(t.Of)
 	case *MatchType:
 		for _, a := range t.Arms {
 			if a.Type != nil {
-				c.resolveType(a.Type, sc, field)
+				c.resolveType(a.Type)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package tcpplane_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -66,7 +67,7 @@ func BenchmarkStream(b *testing.B) {
 						for err == nil {
 							_, err = st.Recv(bg)
 						}
-						if err != io.EOF {
+						if !errors.Is(err, io.EOF) {
 							b.Error(err)
 							return
 						}

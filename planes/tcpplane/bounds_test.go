@@ -3,7 +3,6 @@ package tcpplane_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -253,5 +252,5 @@ func TestAllocsPerCall(t *testing.T) {
 	round()
 	// The goroutines of the round itself cost 3 allocations each at most.
 	testenv.Allocs(t, 0.2*inflight*each+3*inflight, round)
-	t.Log(fmt.Sprintf("per round of %d calls, both ends in this process", inflight*each))
+	t.Logf("per round of %d calls, both ends in this process", inflight*each)
 }

@@ -36,16 +36,17 @@ func ended(ev *mux.Event, op, route, target string) *planes.Error {
 }
 
 // verdict is what a handler's error becomes on the wire.
-func verdict(err error) (planes.Code, planes.Origin, string) {
+// Its origin is always the application.
+func verdict(err error) (planes.Code, string) {
 	var e *planes.Error
 	if errors.As(err, &e) && e.Code != planes.CodeOK {
 		if e.Reason == "" && e.Err != nil {
-			return e.Code, planes.OriginApp, e.Err.Error()
+			return e.Code, e.Err.Error()
 		}
-		return e.Code, planes.OriginApp, e.Reason
+		return e.Code, e.Reason
 	}
 	if code := planes.CodeOf(err); code != planes.CodeInternal {
-		return code, planes.OriginApp, err.Error()
+		return code, err.Error()
 	}
-	return planes.CodeHandler, planes.OriginApp, err.Error()
+	return planes.CodeHandler, err.Error()
 }

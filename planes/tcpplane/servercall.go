@@ -204,8 +204,8 @@ func (l *link) sendReplies(w *batch) {
 	for i := range w.replies {
 		r := &w.replies[i]
 		if r.err != nil {
-			code, origin, why := verdict(r.err)
-			l.sess.Fail(r.id, code, origin, why)
+			code, why := verdict(r.err)
+			l.sess.Fail(r.id, code, planes.OriginApp, why)
 			continue
 		}
 		l.sess.End(r.id, w.out[r.from:r.to], true)
@@ -294,8 +294,8 @@ func (c *serverCall) runStream() (err error) {
 func (c *serverCall) finish(item []byte, has bool, err error) {
 	c.l.mu.Lock()
 	if err != nil {
-		code, origin, why := verdict(err)
-		c.l.sess.Fail(c.id, code, origin, why)
+		code, why := verdict(err)
+		c.l.sess.Fail(c.id, code, planes.OriginApp, why)
 	} else {
 		c.l.sess.End(c.id, item, has)
 	}

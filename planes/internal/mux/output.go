@@ -190,9 +190,10 @@ func (s *Session) appendNotice(t muxwire.FrameType, arg uint32, code muxwire.Cod
 	s.append(f)
 }
 
-func (s *Session) appendReason(t muxwire.FrameType, id uint32, code muxwire.Code, o muxwire.Origin, p muxwire.Phase, why string) {
+// appendReason says why a call is over; for its receiver the peer says so.
+func (s *Session) appendReason(t muxwire.FrameType, id uint32, code muxwire.Code, p muxwire.Phase, why string) {
 	f := s.frame(t, id, uint32(code))
-	f.Body.Reason = muxwire.Reason{Origin: o, Phase: p, Why: text(why)}
+	f.Body.Reason = muxwire.Reason{Origin: muxwire.OriginPeer, Phase: p, Why: text(why)}
 	s.append(f)
 }
 

@@ -137,7 +137,7 @@ func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire
 	}
 	phase, items = st.phase, uint64(st.recvItems)
 	if s.err == nil {
-		s.appendReason(muxwire.FrameTypeReset, id, code, muxwire.OriginPeer, phase, why)
+		s.appendReason(muxwire.FrameTypeReset, id, code, phase, why)
 	}
 	s.remove(st)
 	return phase, items, true
@@ -146,13 +146,13 @@ func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire
 // Stop asks the peer to end a call of ours early; what it has produced still comes.
 func (s *Session) Stop(id uint32, why string) {
 	if st := s.streams.get(id); st != nil && st.is(local) && s.err == nil {
-		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, muxwire.OriginPeer, st.phase, why)
+		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, st.phase, why)
 	}
 }
 
 // resetFor ends a stream of ours because of what the peer sent on it.
 func (s *Session) resetFor(st *stream, code muxwire.Code, why string, evs []Event) []Event {
-	s.appendReason(muxwire.FrameTypeReset, st.id, code, muxwire.OriginPeer, st.phase, why)
+	s.appendReason(muxwire.FrameTypeReset, st.id, code, st.phase, why)
 	evs = append(evs, s.ended(st, code, muxwire.OriginLocal, []byte(why)))
 	s.remove(st)
 	return evs

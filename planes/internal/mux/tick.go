@@ -151,7 +151,7 @@ func (s *Session) expire(now time.Duration, evs []Event) []Event {
 	const why = "the deadline has passed"
 	for _, st := range due {
 		if !st.is(local) {
-			s.appendReason(muxwire.FrameTypeReset, st.id, muxwire.CodeDeadline, muxwire.OriginPeer, st.reached(), why)
+			s.appendReason(muxwire.FrameTypeReset, st.id, muxwire.CodeDeadline, st.reached(), why)
 			evs = append(evs, s.cancel(st, muxwire.CodeDeadline, muxwire.OriginLocal, []byte(why)))
 			continue
 		}
