@@ -79,7 +79,7 @@ func (e *encoder) fieldChecks(f *spec.Field, v string) {
 			e.g.p("for _, v := range %s {", v)
 			before := e.g.w.Len()
 			e.scalarChecks(t.Elem, "v", f)
-			if s.Bits != goBits(s.Bits) {
+			if s.Bits != goBits(s.Bits) && s.Kind != spec.ScalarBool && s.Kind != spec.ScalarFloat {
 				e.width(s.Kind, s.Bits, "v", f.Name)
 			}
 			if e.g.w.Len() == before {

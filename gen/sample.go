@@ -175,6 +175,9 @@ func (sm *sampler) matchValue(t *spec.MatchType, m *message, f *spec.Field) stri
 		return name + "{}"
 	}
 	field, inner := sm.g.armField(a)
+	if b, ok := inner.(*spec.BytesType); ok { // a slice even when its size is fixed
+		return fmt.Sprintf("%s{Bytes: []byte(%q)}", name, strings.Repeat("x", sm.count(b.Extent, 5)))
+	}
 	return fmt.Sprintf("%s{%s: %s}", name, field, sm.value(inner, m, f))
 }
 
@@ -238,11 +241,14 @@ func (sm *sampler) number(s *spec.ScalarType, f *spec.Field) *big.Int {
 		return v
 	}
 	for _, in := range f.In {
-		if len(in.Set) == 0 || in.Set[0].LoVal == nil {
+		if len(in.Set) == 0 || in.Set[0].Lo.Info().Const == nil {
 			continue
 		}
-		lo, hi := in.Set[0].LoVal, in.Set[0].HiVal
-		if v.Cmp(lo) < 0 || hi == nil {
+		lo, hi := in.Set[0].Lo.Info().Const, in.Set[0].Lo.Info().Const
+		if e := in.Set[0].Hi; e != nil && e.Info().Const != nil {
+			hi = e.Info().Const
+		}
+		if v.Cmp(lo) < 0 {
 			v = lo
 		} else if v.Cmp(hi) > 0 {
 			v = hi
