@@ -9,7 +9,8 @@
 // What a frame says is not looked at.
 //
 // Two workloads exist. Unary: whole frames come back as they are. Stream: each
-// frame that comes in is answered by one prebuilt blob of item frames.
+// frame that comes in is answered by one prebuilt blob of item frames. Blobs that
+// are due at the same time share writes of up to 64 KiB.
 //
 // The loops run on Linux only; elsewhere the constructors return ErrUnsupported.
 // A loop blocks its thread and its P (the runtime's processor): a process that

@@ -13,6 +13,7 @@ import (
 
 const (
 	readBuffer = 256 << 10 // bytes of one read; more does not pay, the caches are near
+	runBytes   = 64 << 10  // of blobs in one write, unless one blob is larger
 	maxConns   = 1 << 12   // bound on descriptors
 )
 
@@ -22,7 +23,8 @@ const (
 type Server struct {
 	shape Shape
 	poll  *poller
-	blob  []byte // answer to one request of the stream workload; nil for unary
+	run   []byte // blobs back to back, stream workload only
+	blob  int    // bytes of one blob, the answer to a request; 0 for unary
 	conns [maxConns]atomic.Pointer[serverConn]
 
 	closing atomic.Bool
@@ -42,7 +44,7 @@ type serverConn struct {
 	from    int // of these, bytes already echoed
 	until   int // of these, bytes of whole frames
 	owed    int // stream workload: bytes still to write
-	at      int // stream workload: position in the blob
+	at      int // stream workload: position in the run
 	waiting bool
 }
 
@@ -58,7 +60,10 @@ func NewServer(s Shape) (*Server, error) {
 	}
 	srv := &Server{shape: s, poll: poll}
 	if s.StreamItems > 0 {
-		srv.blob = AppendAnswer(nil, s, 0)
+		srv.blob = s.AnswerBytes()
+		for ok := true; ok; ok = len(srv.run)+srv.blob <= runBytes {
+			srv.run = AppendAnswer(srv.run, s, 0)
+		}
 	}
 	return srv, nil
 }
@@ -167,13 +172,13 @@ func (s *Server) serve(c *serverConn) error {
 			return err
 		}
 		c.until = used
-		if s.blob != nil {
-			c.owed += frames * len(s.blob)
+		if s.blob > 0 {
+			c.owed += frames * s.blob
 			c.from = used
 		}
 	}
 	var err error
-	if s.blob != nil {
+	if s.blob > 0 {
 		err = s.writeBlobs(c)
 	} else {
 		err = s.writeEcho(c)
@@ -200,11 +205,11 @@ func (s *Server) writeEcho(c *serverConn) error {
 	return nil
 }
 
-// writeBlobs writes what is owed, one blob with each call.
+// writeBlobs writes what is owed, as many blobs at once as the run holds.
 func (s *Server) writeBlobs(c *serverConn) error {
 	for c.owed > 0 {
 		s.made++
-		n, err := rawWrite(c.fd, s.blob[c.at:])
+		n, err := rawWrite(c.fd, s.run[c.at:min(len(s.run), c.at+c.owed)])
 		if err != nil {
 			return err
 		}
@@ -212,7 +217,7 @@ func (s *Server) writeBlobs(c *serverConn) error {
 			return nil
 		}
 		c.owed -= n
-		if c.at += n; c.at == len(s.blob) {
+		if c.at += n; c.at == len(s.run) {
 			c.at = 0
 		}
 	}
@@ -224,6 +229,7 @@ func (s *Server) writeBlobs(c *serverConn) error {
 func (s *Server) settle(c *serverConn) error {
 	stuck := c.owed > 0 || c.from < c.until
 	if !stuck {
+		c.at = 0
 		if c.from > 0 {
 			c.have = copy(c.buf, c.buf[c.from:c.have])
 			c.from, c.until = 0, 0
