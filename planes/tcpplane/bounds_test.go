@@ -76,7 +76,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		s, err := tcpplane.NewServer(tcpplane.ServerConfig{Group: g})
+		s, err := tcpplane.NewServer(tcpplane.ServerConfig{Group: g, Limits: sums})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		s, err := tcpplane.NewServer(tcpplane.ServerConfig{Group: g, Limits: tcpplane.Limits{BudgetBytes: 8 << 20}})
+		s, err := tcpplane.NewServer(tcpplane.ServerConfig{Group: g, Limits: tcpplane.Limits{BudgetBytes: 8 << 20, Checksums: tcpplane.ChecksumOn}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func (c ClientConfig) Validate() error {
 // whenever a connection is lost. All methods are safe for concurrent use.
 type Client struct {
 	cfg   ClientConfig
-	conn  *mux.Config // of every connection
+	conns *configs
 	group *netpoll.Group
 	owned bool
 	log   *slog.Logger
@@ -97,7 +97,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.DialTimeout = 5 * time.Second
 	}
 	c := &Client{cfg: cfg, group: cfg.Group, log: cfg.Logger, slots: make([]slot, cfg.Conns), links: make(map[*link]struct{})}
-	c.conn = cfg.Limits.config(mux.Dialer, cfg.Instance, cfg.Epoch)
+	c.conns = cfg.Limits.configs(mux.Dialer, cfg.Instance, cfg.Epoch)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -172,7 +172,7 @@ func (c *Client) dial(s *slot, d *dialing) {
 
 // dialLink dials and waits until both sides have said HELLO.
 func (c *Client) dialLink(ctx context.Context) (*link, error) {
-	l := newLink(c, c.conn, c.log)
+	l := newLink(c, mux.Dialer, c.log)
 	if _, err := c.group.Dial(ctx, "tcp", c.cfg.Addr, l); err != nil {
 		return nil, err
 	}
@@ -190,6 +190,8 @@ func (c *Client) dialLink(ctx context.Context) (*link, error) {
 	}
 	return l, nil
 }
+
+func (c *Client) config() *configs { return c.conns }
 
 // opened notes a connection.
 func (c *Client) opened(l *link) {

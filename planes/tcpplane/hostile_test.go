@@ -21,6 +21,9 @@ import (
 	"github.com/wireplane/wireplane/planes/tcpplane"
 )
 
+// sums are the limits of a side that these tests speak to with checksums.
+var sums = tcpplane.Limits{Checksums: tcpplane.ChecksumOn}
+
 // frame encodes one frame as a peer that computes checksums.
 func frame(t testing.TB, f muxwire.Frame) []byte {
 	t.Helper()
@@ -130,7 +133,7 @@ func TestHostilePeers(t *testing.T) {
 	}
 	drivers(t, func(t *testing.T, d netpoll.Driver) {
 		logs := &logLines{}
-		s, c := pair(t, d, tcpplane.ServerConfig{Logger: slog.New(slog.NewTextHandler(logs, nil))}, tcpplane.ClientConfig{})
+		s, c := pair(t, d, tcpplane.ServerConfig{Logger: slog.New(slog.NewTextHandler(logs, nil)), Limits: sums}, tcpplane.ClientConfig{})
 		k := newTicker(s)
 		bystander, err := c.Stream(context.Background(), &planes.Request{Route: "ticker"})
 		if err != nil {
@@ -187,7 +190,7 @@ func dial(t testing.TB, c *tcpplane.Client) net.Conn {
 // A peer that sends one byte at a time gets the same answers.
 func TestOneByteAtATime(t *testing.T) {
 	drivers(t, func(t *testing.T, d netpoll.Driver) {
-		_, c := pair(t, d, tcpplane.ServerConfig{}, tcpplane.ClientConfig{})
+		_, c := pair(t, d, tcpplane.ServerConfig{Limits: sums}, tcpplane.ClientConfig{})
 		conn := dial(t, c)
 		all := append(append(hello(t), openFrame(t, 1, "echo", "one")...), openFrame(t, 3, "count", "2")...)
 		for i := range all {
@@ -258,7 +261,7 @@ func readFrames(t *testing.T, conn net.Conn, n int) []string {
 // A frame that ends with the connection is a truncation, never a clean end.
 func TestTruncatedStream(t *testing.T) {
 	ln := testenv.Listen(t)
-	c, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: ln.Addr().String()})
+	c, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: ln.Addr().String(), Limits: sums})
 	if err != nil {
 		t.Fatal(err)
 	}

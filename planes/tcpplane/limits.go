@@ -3,6 +3,7 @@ package tcpplane
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/wireplane/wireplane/planes/internal/mux"
@@ -34,9 +35,44 @@ type Limits struct {
 	ProbeAfter, ProbeTimeout time.Duration
 	// IdleProbe is the longest silence on a connection without calls; default 30 s.
 	IdleProbe time.Duration
-	// NoChecksum switches off the checksums of frames. They are used if both
-	// sides leave them on.
-	NoChecksum bool
+	// Checksums says when this side offers checksums of frames; the zero value is
+	// ChecksumAuto. They are used if both sides offer them.
+	Checksums ChecksumPolicy
+}
+
+// ChecksumPolicy says when frames carry CRC-32C checks of their header and body.
+type ChecksumPolicy uint8
+
+// The policies.
+const (
+	// ChecksumAuto offers checksums except on loopback addresses, where bytes do
+	// not leave the memory of the machine.
+	ChecksumAuto ChecksumPolicy = iota
+	// ChecksumOn always offers them.
+	ChecksumOn
+	// ChecksumOff never does.
+	ChecksumOff
+)
+
+// String returns "auto", "on" or "off".
+func (p ChecksumPolicy) String() string {
+	switch p {
+	case ChecksumOn:
+		return "on"
+	case ChecksumOff:
+		return "off"
+	default:
+		return "auto"
+	}
+}
+
+// offered reports whether checksums are offered to the peer at addr.
+func (p ChecksumPolicy) offered(addr net.Addr) bool {
+	if p != ChecksumAuto {
+		return p == ChecksumOn
+	}
+	tcp, ok := addr.(*net.TCPAddr)
+	return !ok || !tcp.IP.IsLoopback()
 }
 
 // Validate reports all wrong fields at once.
@@ -53,6 +89,9 @@ func (l Limits) Validate() error {
 	check("WindowBytes", l.WindowBytes, 1<<10, 1<<20)
 	check("WindowItems", l.WindowItems, 1, 1<<20)
 	check("OutputBytes", l.OutputBytes, 64<<10, 64<<20)
+	if l.Checksums > ChecksumOff {
+		errs = append(errs, fmt.Errorf("tcpplane: Limits.Checksums is %d; want ChecksumAuto, ChecksumOn or ChecksumOff", l.Checksums))
+	}
 	for name, d := range map[string]time.Duration{"ProbeAfter": l.ProbeAfter, "ProbeTimeout": l.ProbeTimeout, "IdleProbe": l.IdleProbe} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("tcpplane: Limits.%s is %v; want 0 for the default, or more", name, d))
@@ -61,13 +100,27 @@ func (l Limits) Validate() error {
 	return errors.Join(errs...)
 }
 
-// config returns what all connections of a client or server share.
-func (l Limits) config(role mux.Role, instance, epoch uint64) *mux.Config {
+// configs is what all connections of a client or server share.
+type configs struct {
+	policy       ChecksumPolicy
+	sums, noSums *mux.Config
+}
+
+func (c *configs) to(addr net.Addr) *mux.Config {
+	if c.policy.offered(addr) {
+		return c.sums
+	}
+	return c.noSums
+}
+
+func (l Limits) configs(role mux.Role, instance, epoch uint64) *configs {
 	c := mux.Config{
 		Role: role, MaxMessage: l.MaxMessageBytes, MaxStreams: l.MaxStreams, MemoryBudget: l.BudgetBytes,
 		WindowBytes: l.WindowBytes, WindowItems: l.WindowItems, OutputHigh: l.OutputBytes, OutputHard: 16 * l.OutputBytes,
-		ProbeLive: l.ProbeAfter, ProbeTimeout: l.ProbeTimeout, ProbeIdle: l.IdleProbe, NoChecksum: l.NoChecksum,
+		ProbeLive: l.ProbeAfter, ProbeTimeout: l.ProbeTimeout, ProbeIdle: l.IdleProbe,
 		Name: "wireplane", Instance: instance, Epoch: epoch,
 	}
-	return c.Complete()
+	sums := c.Complete()
+	c.NoChecksum = true
+	return &configs{policy: l.Checksums, sums: sums, noSums: c.Complete()}
 }

@@ -22,6 +22,8 @@ func monotonic() time.Duration { return time.Since(start) }
 
 // side is what a client or a server does with the events of its connections.
 type side interface {
+	// config returns the configurations of the connections.
+	config() *configs
 	// opened runs once, before any event.
 	opened(l *link)
 	// events handles a batch in order. It runs under link.deliver.
@@ -46,7 +48,7 @@ type link struct {
 
 	deliver sync.Mutex
 	mu      sync.Mutex
-	sess    *mux.Session
+	sess    *mux.Session  // made when the connection is open
 	batch   *batch        // the one under way, for accept
 	now     time.Duration // when it came, for accept
 	route   []byte        // scratch of Open
@@ -60,15 +62,11 @@ type link struct {
 	done  chan struct{} // closed then; made when somebody waits for it, see gone
 }
 
-func newLink(s side, cfg *mux.Config, log *slog.Logger) *link {
+func newLink(s side, role mux.Role, log *slog.Logger) *link {
 	l := &link{side: s, log: log}
-	var accept mux.AcceptFunc
-	if cfg.Role == mux.Accepter {
-		accept = l.accept
-	} else {
+	if role == mux.Dialer {
 		l.ready = make(chan struct{})
 	}
-	l.sess = mux.NewShared(cfg, accept, monotonic())
 	return l
 }
 
@@ -100,8 +98,14 @@ func putBatch(w *batch) {
 
 // OnOpen starts the handshake and the clock of the connection.
 func (l *link) OnOpen(c *netpoll.Conn) {
+	cfg := l.side.config().to(c.RemoteAddr())
+	var accept mux.AcceptFunc
+	if cfg.Role == mux.Accepter {
+		accept = l.accept
+	}
 	l.mu.Lock()
 	l.nc = c
+	l.sess = mux.NewShared(cfg, accept, monotonic())
 	l.timer = time.AfterFunc(time.Hour, l.tick)
 	l.armLocked()
 	l.mu.Unlock()

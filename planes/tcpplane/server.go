@@ -54,7 +54,7 @@ func (c ServerConfig) Validate() error {
 // All methods are safe for concurrent use.
 type Server struct {
 	cfg    ServerConfig
-	conn   *mux.Config // of every connection
+	conns  *configs
 	group  *netpoll.Group
 	owned  bool
 	log    *slog.Logger
@@ -79,7 +79,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		cfg: cfg, group: cfg.Group, log: cfg.Logger, base: cfg.BaseContext,
 		links: make(map[*link]struct{}), serves: make(map[*context.CancelFunc]struct{}),
 	}
-	s.conn = cfg.Limits.config(mux.Accepter, cfg.Instance, cfg.Epoch)
+	s.conns = cfg.Limits.configs(mux.Accepter, cfg.Instance, cfg.Epoch)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -134,8 +134,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 func (s *Server) accept(*netpoll.Conn) (netpoll.Handler, error) {
-	return newLink(s, s.conn, s.log), nil
+	return newLink(s, mux.Accepter, s.log), nil
 }
+
+func (s *Server) config() *configs { return s.conns }
 
 // opened notes a connection; one that comes too late is closed.
 func (s *Server) opened(l *link) {

@@ -47,7 +47,7 @@ type demo struct {
 
 // start starts the worker, on a port that the kernel chooses, and the router.
 func (d *demo) start(ctx context.Context) error {
-	limits := tcpplane.Limits{MaxStreams: max(4096, d.cfg.Streams)}
+	limits := tcpplane.Limits{MaxStreams: max(4096, d.cfg.Streams), Checksums: tcpplane.ChecksumOn}
 	var err error
 	d.server, err = tcpplane.NewServer(tcpplane.ServerConfig{Limits: limits, MaxHandlers: d.cfg.Streams})
 	if err != nil {
