@@ -14,13 +14,14 @@ import (
 // call is a unary call under way. Calls are reused: see link.deliver for why no
 // event can reach a call that has been given up.
 type call struct {
-	done   chan struct{} // one token: the call is over
-	more   chan struct{} // one token: the request may go on
-	dst    []byte
-	items  int
-	code   planes.Code
-	event  mux.Event // the terminal, if it is an error; its Data is copied
-	reason []byte
+	done    chan struct{} // one token: the call is over
+	more    chan struct{} // one token: the request may go on
+	dst     []byte
+	items   int
+	sending bool // more of the request follows its first piece
+	code    planes.Code
+	event   mux.Event // the terminal, if it is an error; its Data is copied
+	reason  []byte
 }
 
 var calls = sync.Pool{New: func() any {
@@ -28,10 +29,16 @@ var calls = sync.Pool{New: func() any {
 }}
 
 func (c *call) recycle() {
-	c.dst, c.items, c.event, c.reason = nil, 0, mux.Event{}, c.reason[:0]
-	select {
-	case <-c.more:
-	default:
+	c.dst, c.items, c.reason = nil, 0, c.reason[:0]
+	if c.code != planes.CodeOK {
+		c.event = mux.Event{}
+	}
+	if c.sending {
+		c.sending = false
+		select {
+		case <-c.more:
+		default:
+		}
 	}
 	calls.Put(c)
 }
@@ -100,7 +107,9 @@ func (c *call) eventFor(ev *mux.Event) {
 			c.event.Owner = nil
 			c.reason = append(c.reason[:0], ev.Data...)
 		}
-		c.writable() // a request that is still being sent has no reader any more
+		if c.sending {
+			c.writable() // what is left of the request has no reader any more
+		}
 		c.done <- struct{}{}
 	}
 }
@@ -234,6 +243,9 @@ func (l *link) openLocked(ctx context.Context, req *planes.Request, owner any) (
 	id, rest, err := l.sess.Open(o, req.Class, deadline, owner)
 	if err == nil {
 		l.armLocked()
+	}
+	if c, ok := owner.(*call); ok && rest > 0 {
+		c.sending = true
 	}
 	return id, rest, err
 }

@@ -123,25 +123,29 @@ func (l *link) OnData(c *netpoll.Conn, b []byte) (int, error) {
 	n, evs, err := l.sess.Receive(l.now, b, w.evs)
 	w.evs = evs
 	l.batch = nil
+	left := l.sess.Streams()
 	l.armLocked()
 	l.mu.Unlock()
 	l.side.events(l, w)
 	l.deliver.Unlock()
 	woken := w.woken
 	putBatch(w)
-	l.yield(woken)
+	yield(woken, left)
 	c.Wake() // a mark only: the flush follows this call
 	return n, err
 }
 
 // yield lets goroutines that this batch has woken run before its flush, so that the
-// calls they make next share it. One turn of the scheduler runs at most 61 of them
-// before it comes back here, which is why many take several.
-func (l *link) yield(woken int) {
-	if woken == 0 {
-		return
+// calls they make next share it; left is how many calls are still under way. One
+// turn of the scheduler runs at most 61 goroutines before it comes back here. When
+// nearly all calls came back at once, only half of the callers run first: otherwise
+// both ends would wait for each other in turns, and neither would be busy.
+func yield(woken, left int) {
+	turns := (woken + 60) / 61
+	if left < woken/2 {
+		turns = (turns + 1) / 2
 	}
-	for range min(1+woken/61, 8) {
+	for range min(turns, 8) {
 		runtime.Gosched()
 	}
 }

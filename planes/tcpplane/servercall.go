@@ -304,8 +304,12 @@ func (c *serverCall) finish(item []byte, has bool, err error) {
 	if err != nil && planes.CodeOf(err) == planes.CodeInternal {
 		c.l.log.Error("handler failed", "route", c.route.name, "err", err, "cause", cause(err))
 	}
-	c.end(&planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "handle", Route: c.route.name, Reason: "the handler has returned"})
+	c.end(errReturned)
 }
+
+// errReturned ends the context of every handler that has returned; it is shared,
+// because making one would be half of what a call allocates.
+var errReturned = &planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "handle", Reason: "the handler has returned"}
 
 // cause returns what lies behind a *planes.Error, for the log.
 func cause(err error) any {
