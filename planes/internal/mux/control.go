@@ -103,9 +103,10 @@ func (s *Session) onDrain(f *muxwire.Frame, evs []Event) ([]Event, error) {
 // DRAINING says that the peer has given the connection up ([mux-goaway-2]).
 func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	n := &f.Body.Notice
+	code := leaving(n.Code)
 	again := s.peerGoAway
 	s.peerGoAway = true
-	evs = append(evs, Event{Kind: EvGoAway, Code: n.Code, Data: n.Why})
+	evs = append(evs, Event{Kind: EvGoAway, Code: code, Data: n.Why})
 	var lost []*stream
 	for _, st := range s.streams.sorted() {
 		if st.is(local) && st.id > f.Arg && st.phase != muxwire.PhaseStarted {
@@ -114,12 +115,12 @@ func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) ([]Event, error) {
 	}
 	for _, st := range lost {
 		st.phase = muxwire.PhaseNotStarted
-		evs = append(evs, s.ended(st, n.Code, muxwire.OriginPeer, n.Why))
+		evs = append(evs, s.ended(st, code, muxwire.OriginPeer, n.Why))
 		s.remove(st)
 	}
 	switch {
-	case n.Code != muxwire.CodeDraining && n.Code != muxwire.CodeOk:
-		return evs, s.fail(n.Code, muxwire.OriginPeer, string(n.Why), nil)
+	case code != muxwire.CodeDraining:
+		return evs, s.fail(code, muxwire.OriginPeer, string(n.Why), nil)
 	case again:
 		return evs, s.unexplained(f)
 	}
@@ -128,6 +129,15 @@ func (s *Session) onGoAway(f *muxwire.Frame, evs []Event) ([]Event, error) {
 		evs = append(evs, Event{Kind: EvCanOpen}) // those who wait learn that they wait in vain
 	}
 	return evs, nil
+}
+
+// leaving is the code of a GOAWAY. OK is taken for DRAINING: calls end with it, and
+// only END may end one with OK.
+func leaving(code muxwire.Code) muxwire.Code {
+	if code == muxwire.CodeOk {
+		return muxwire.CodeDraining
+	}
+	return code
 }
 
 // onPong takes an answer. One for which there was no PING is counted.
@@ -142,5 +152,5 @@ func (s *Session) onPong(f *muxwire.Frame) error {
 // onEarlyGoAway is the peer's word that it does not understand this side at all.
 func (s *Session) onEarlyGoAway(f *muxwire.Frame) error {
 	n := &f.Body.Notice
-	return s.fail(n.Code, muxwire.OriginPeer, string(n.Why), nil)
+	return s.fail(leaving(n.Code), muxwire.OriginPeer, string(n.Why), nil)
 }

@@ -190,7 +190,7 @@ func (s *Session) onEnd(st *stream, f *muxwire.Frame, evs []Event) ([]Event, err
 	var ev Event
 	switch {
 	case e.Code != muxwire.CodeOk:
-		ev = s.ended(st, e.Code, e.Origin, e.Tail)
+		ev = s.ended(st, e.Code, e.Origin, endText(e.Tail))
 	case f.Arg != items || e.Bytes != bytes || len(st.partial) > 0:
 		ev = s.ended(st, muxwire.CodeProtocol, muxwire.OriginLocal,
 			fmt.Appendf(nil, "the end says %d items and %d bytes, %d and %d came", f.Arg, e.Bytes, items, bytes))
@@ -254,6 +254,9 @@ func (s *Session) onProgress(st *stream, f *muxwire.Frame, evs []Event) ([]Event
 			return evs, s.illegal(f, "the call has started")
 		}
 		r := &f.Body.Refuse
+		if r.Code == muxwire.CodeOk {
+			return evs, s.illegal(f, "no code") // it would end the call as END does
+		}
 		st.phase = muxwire.PhaseNotStarted
 		ev := s.ended(st, r.Code, r.Origin, r.Why)
 		ev.Arg = r.RetryAfter

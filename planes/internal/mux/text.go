@@ -21,3 +21,9 @@ func fit(s string, n int) []byte {
 	}
 	return []byte(s)
 }
+
+// endText returns the reason of an END, which the codec takes for bytes, as text
+// within its limit.
+func endText(tail []byte) []byte {
+	return fit(string(tail[:min(len(tail), maxEndText+utf8.UTFMax)]), maxEndText)
+}
