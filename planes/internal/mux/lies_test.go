@@ -51,3 +51,41 @@ func TestReasonOfEndIsCutAndText(t *testing.T) {
 		t.Errorf("a reason of %d bytes, valid: %v", len(why), utf8.Valid(why))
 	}
 }
+
+// mux-budget-1: headers, which a handler keeps as long as the request, count against
+// the budget like it, and free it when the call ends.
+func TestHeadersCountAgainstTheBudget(t *testing.T) {
+	const budget = 1 << 20
+	l := newLink(t, mux.Config{}, mux.Config{MemoryBudget: budget})
+	headers := make([]muxwire.Header, 16)
+	for i := range headers {
+		headers[i] = muxwire.Header{Name: []byte("h"), Value: pattern7(4096)}
+	}
+	var ids []uint32
+	for range 32 {
+		id, _, err := l.a.s.Open(&muxwire.Open{Route: []byte("r"), HasHeaders: true, Headers: headers}, 0, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+		l.pump()
+	}
+	running := 0
+	for _, ev := range l.b.evs {
+		if ev.Kind == mux.EvRequest {
+			running++
+		}
+	}
+	credit, _ := l.b.s.Granted()
+	if held := running * 16 * 4096; held > budget || credit < int64(held) {
+		t.Errorf("%d calls run and hold %d bytes of headers, %d of %d are charged", running, held, credit, budget)
+	}
+	for _, id := range ids {
+		l.b.s.End(id, nil, false)
+	}
+	l.pump()
+	idle(t, l)
+}
+
+// pattern7 is n bytes of ASCII.
+func pattern7(n int) []byte { return []byte(strings.Repeat("v", n)) }

@@ -176,7 +176,8 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 	}
 	s.lastPeerID = f.Stream
 	s.peerOpened++
-	code, why := s.admit(f)
+	meta := metaBytes(o)
+	code, why := s.admit(f, meta)
 	var owner any
 	if code == muxwire.CodeOk {
 		owner, code, why = s.accept(f.Stream, f.Arg, o)
@@ -192,13 +193,17 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 	st := s.newStream(f.Stream)
 	st.owner, st.class, st.total = owner, f.Class, f.Arg
 	st.recvBytes, st.recvItems = uint64(len(o.Payload)), 1
+	if meta > 0 {
+		st.meta = meta
+		s.reserve(st, st.reserved+uint64(meta))
+	}
 	if o.HasDeadline {
 		s.arm(st, now+time.Duration(max(o.Deadline, 1))*time.Millisecond)
 	}
 	if f.Flags&muxwire.FrameFlagsMore != 0 {
 		st.partial = append(st.partial[:0], o.Payload...)
 		if uint64(f.Arg) > st.recvLimit { // admit has seen that the budget has room
-			s.reserve(st, uint64(f.Arg))
+			s.reserve(st, uint64(f.Arg)+uint64(meta))
 			st.recvLimit = uint64(f.Arg)
 			s.dueCredit(st)
 		}
@@ -208,16 +213,26 @@ func (s *Session) onOpen(now time.Duration, f *muxwire.Frame, evs []Event) ([]Ev
 }
 
 // admit checks what this side can say about a call before its owner is asked.
-func (s *Session) admit(f *muxwire.Frame) (muxwire.Code, string) {
+func (s *Session) admit(f *muxwire.Frame, meta uint32) (muxwire.Code, string) {
 	switch {
 	case s.localGoAway:
 		return muxwire.CodeDraining, "this side takes no new calls"
 	case int64(f.Arg) > int64(s.cfg.MaxMessage):
 		return muxwire.CodeTooLarge, fmt.Sprintf("request of %d bytes, at most %d are taken", f.Arg, s.cfg.MaxMessage)
-	case !s.fits(max(uint64(s.cfg.WindowBytes), uint64(f.Arg))):
+	case !s.fits(max(uint64(s.cfg.WindowBytes), uint64(f.Arg)) + uint64(meta)):
 		return muxwire.CodeOverloaded, "the memory budget of the connection is used up"
 	}
 	return muxwire.CodeOk, ""
+}
+
+// metaBytes is what the headers and the state of a call cost its owner, who keeps a
+// copy while the handler runs; they count against the budget as the request does.
+func metaBytes(o *muxwire.Open) uint32 {
+	n := len(o.State)
+	for i := range o.Headers {
+		n += len(o.Headers[i].Name) + len(o.Headers[i].Value) + itemCost
+	}
+	return uint32(n)
 }
 
 func (s *Session) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, string) {
@@ -231,7 +246,7 @@ func (s *Session) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, 
 // it goes back to the budget; the message itself counts until the handler ends.
 func (s *Session) request(st *stream, msg []byte) Event {
 	st.flags |= requestDone
-	s.reserve(st, uint64(len(msg)))
+	s.reserve(st, uint64(len(msg))+uint64(st.meta))
 	return Event{Kind: EvRequest, ID: st.id, Owner: st.owner, Data: msg}
 }
 

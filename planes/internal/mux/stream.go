@@ -30,6 +30,7 @@ type stream struct {
 	windowItems                         uint32
 	partial                             []byte // pieces of an unfinished item
 	total                               uint32 // announced size of the request message
+	meta                                uint32 // accepter: bytes of headers and state, which the owner keeps
 	reserved                            uint64 // bytes of the budget: at least recvLimit-consumed, or the request while its handler runs
 
 	pend     []byte // a last item that waits for credit (End)
