@@ -388,3 +388,33 @@ func TestHandlerEndsItsGoroutine(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// A handler that ignores dst and returns memory of its own keeps that memory: nobody
+// writes to it, whatever comes after.
+func TestHandlersKeepTheirOwnMemory(t *testing.T) {
+	s, c := pair(t, netpoll.DriverAuto, tcpplane.ServerConfig{}, tcpplane.ClientConfig{})
+	const text = "a page that the handler holds for ever, and answers the first part of"
+	page := []byte(text)
+	s.HandleInline("page/inline", func(*planes.Request, []byte) ([]byte, error) { return page[:6], nil })
+	s.HandleUnary("page/unary", func(context.Context, *planes.Request, []byte) ([]byte, error) { return page[:6], nil })
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for range 200 {
+				route, want := []string{"page/inline", "echo", "page/unary", "slow-echo"}[i%4], "a page"
+				if i%2 == 1 {
+					want = "an answer that is longer than the page's first part"
+				}
+				got, err := c.Call(context.Background(), &planes.Request{Route: route, Payload: []byte(want)}, nil)
+				if err != nil || string(got) != want {
+					t.Errorf("%s: %q, %v", route, got, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if string(page) != text {
+		t.Errorf("the handler's page became %q", page)
+	}
+}

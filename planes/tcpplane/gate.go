@@ -3,6 +3,8 @@ package tcpplane
 import (
 	"sync"
 	"time"
+
+	"github.com/wireplane/wireplane/pool/buf"
 )
 
 // gate bounds how many goroutine handlers run at once, and how many calls wait.
@@ -23,17 +25,37 @@ type gate struct {
 	closed  bool
 }
 
-// worker is a parked goroutine.
-type worker struct{ next chan *serverCall }
+// worker is a goroutine that runs handlers, and the memory it lends them: in for
+// requests, out for answers.
+type worker struct {
+	next    chan *serverCall
+	in, out []byte
+}
+
+// maxKept is the largest buffer that a worker keeps for its next call.
+const maxKept = 64 << 10
+
+func newWorker() *worker { return &worker{next: make(chan *serverCall, 1)} }
+
+// tidy lets go of buffers that a large call has left.
+func (w *worker) tidy() {
+	if cap(w.in) > maxKept {
+		w.in = nil
+	}
+	if cap(w.out) > maxKept {
+		w.out = nil
+	}
+}
 
 const (
 	maxIdle   = 1024            // parked goroutines, at most
 	trimEvery = 5 * time.Second // those that nobody needed for so long end
 )
 
-// enter takes a call. It runs c if there is room and reports true, or queues it
-// behind place others; ok is false when the queue is full, place calls long.
-func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
+// enter takes a call with its request message, of which it keeps a copy. It runs c
+// if there is room and reports true, or queues it behind place others; ok is false
+// when the queue is full, place calls long.
+func (g *gate) enter(c *serverCall, msg []byte) (run bool, place int, ok bool) {
 	g.mu.Lock()
 	if g.running < g.max {
 		g.running++
@@ -46,9 +68,11 @@ func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
 		}
 		g.mu.Unlock()
 		if w == nil {
-			w = &worker{next: make(chan *serverCall, 1)}
+			w = newWorker()
 			go g.work(w)
 		}
+		w.in = append(w.in[:0], msg...) // the worker waits: its memory is free
+		c.req.Payload = w.in
 		w.next <- c
 		return true, 0, true
 	}
@@ -63,6 +87,11 @@ func (g *gate) enter(c *serverCall) (run bool, place int, ok bool) {
 		g.queue, g.head = g.queue[:n], 0
 	}
 	c.waited = true
+	if len(msg) > 0 {
+		c.payload = buf.Get(len(msg))
+		c.payload.Append(msg)
+		c.req.Payload = c.payload.Bytes()
+	}
 	g.queue = append(g.queue, c)
 	return false, place, true
 }
@@ -78,12 +107,13 @@ func (g *gate) work(w *worker) {
 	}()
 	for c := range w.next {
 		parked = false
-		c.serve()
+		c.serve(w)
 		for c = g.leave(); c != nil; c = g.leave() {
 			c.started()
-			c.serve()
+			c.serve(w)
 		}
 		parked = true
+		w.tidy()
 		if !g.park(w) {
 			return
 		}
@@ -93,7 +123,7 @@ func (g *gate) work(w *worker) {
 // replace passes on the place of a worker that is ending.
 func (g *gate) replace() {
 	if c := g.leave(); c != nil {
-		w := &worker{next: make(chan *serverCall, 1)}
+		w := newWorker()
 		w.next <- c
 		go g.work(w)
 	}

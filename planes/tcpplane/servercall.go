@@ -34,7 +34,7 @@ type serverCall struct {
 	id      uint32
 	route   *route
 	req     planes.Request
-	payload *buf.Buffer
+	payload *buf.Buffer   // of a call that waited; others use their worker's memory
 	wake    chan struct{} // one token: Send may make progress
 	waited  bool          // for a place of the gate
 }
@@ -140,12 +140,7 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 			l.answer(w, ev.ID, c.route, &c.req)
 			return
 		}
-		if len(ev.Data) > 0 {
-			c.payload = buf.Get(len(ev.Data))
-			c.payload.Append(ev.Data)
-			c.req.Payload = c.payload.Bytes()
-		}
-		run, place, ok := s.gate.enter(c)
+		run, place, ok := s.gate.enter(c, ev.Data)
 		switch {
 		case run:
 			w.spawned = append(w.spawned, ev.ID)
@@ -157,7 +152,6 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 			l.mu.Lock()
 			l.sess.Refuse(c.id, planes.CodeOverloaded, s.cfg.RetryAfter, uint32(place), "all handlers are busy and the queue is full")
 			l.mu.Unlock()
-			c.release()
 		}
 	}
 }
@@ -165,16 +159,17 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 // answer runs an inline handler.
 func (l *link) answer(w *batch, id uint32, r *route, req *planes.Request) {
 	from := len(w.out)
-	out, err := runInline(r, req, w.out)
-	if err == nil && len(out) < from {
-		err = planes.Errorf(planes.CodeInternal, "the handler returned a slice that does not extend dst")
+	dst := w.out[from:]
+	out, err := runInline(r, req, dst)
+	switch {
+	case err != nil:
+	case len(out) > 0 && cap(dst) > 0 && &out[0] == &dst[:1][0]:
+		w.out = w.out[:from+len(out)] // written in place
+	default:
+		w.out = append(w.out, out...) // it outgrew dst, or is the handler's own: never kept
 	}
-	if err != nil {
-		out = w.out
-	}
-	w.out = out
-	w.replies = append(w.replies, reply{id: id, from: from, to: len(out), err: err})
-	if len(out) >= replyBytes {
+	w.replies = append(w.replies, reply{id: id, from: from, to: len(w.out), err: err})
+	if len(w.out) >= replyBytes {
 		l.sendReplies(w)
 	}
 }
@@ -228,7 +223,7 @@ func (c *serverCall) started() {
 	c.l.wake()
 }
 
-// release gives the copy of the request back.
+// release gives the copy of the request of a call that waited back.
 func (c *serverCall) release() {
 	if c.payload != nil {
 		c.payload.Release()
@@ -237,7 +232,7 @@ func (c *serverCall) release() {
 }
 
 // serve runs the handler and ends the call, whatever the handler does.
-func (c *serverCall) serve() {
+func (c *serverCall) serve(w *worker) {
 	ended := false
 	defer func() {
 		if !ended { // runtime.Goexit in the handler
@@ -251,10 +246,11 @@ func (c *serverCall) serve() {
 		return
 	}
 	if c.route.unary != nil {
-		dst := buf.Get(512)
-		out, err := c.runUnary(dst.Bytes())
+		out, err := c.runUnary(w.out[:0])
 		c.finish(out, true, err)
-		dst.Release()
+		if n := len(out); n > cap(w.out) && n <= maxKept {
+			w.out = make([]byte, 0, n+n/2) // not out itself, which may be the handler's own
+		}
 	} else {
 		c.finish(nil, false, c.runStream())
 	}
@@ -263,10 +259,13 @@ func (c *serverCall) serve() {
 
 // tooLate says why a call that may have waited need not run any more, or nil.
 func (c *serverCall) tooLate() error {
+	if !c.waited {
+		return nil
+	}
 	if why := c.why(); why != nil {
 		return why
 	}
-	if c.waited && !c.deadline.IsZero() && time.Now().After(c.deadline) {
+	if !c.deadline.IsZero() && time.Now().After(c.deadline) {
 		return planes.Errorf(planes.CodeDeadline, "the deadline passed while the call waited for a handler")
 	}
 	return nil
