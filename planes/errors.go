@@ -111,6 +111,9 @@ func CodeOf(err error) Code {
 	case err == nil:
 		return CodeOK
 	case errors.As(err, &e):
+		if e == nil {
+			return CodeInternal // a nil pointer that was returned as an error
+		}
 		return e.Code
 	case errors.Is(err, context.Canceled):
 		return CodeCancelled
@@ -126,7 +129,7 @@ func CodeOf(err error) Code {
 // reported false.
 func SafeToRetry(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || e.Phase != PhaseNotStarted {
+	if !errors.As(err, &e) || e == nil || e.Phase != PhaseNotStarted {
 		return false
 	}
 	switch e.Code { //nolint:exhaustive // every other code may end otherwise elsewhere

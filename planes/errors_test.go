@@ -116,3 +116,14 @@ func TestRequestHeader(t *testing.T) {
 		t.Error("IsZero")
 	}
 }
+
+// A nil *Error that was returned as an error is a fault of whoever did so, not a panic.
+func TestNilErrorPointer(t *testing.T) {
+	var err error = (*planes.Error)(nil)
+	if code := planes.CodeOf(err); code != planes.CodeInternal {
+		t.Errorf("code %v", code)
+	}
+	if planes.SafeToRetry(err) {
+		t.Error("safe to retry")
+	}
+}

@@ -284,6 +284,7 @@ func (c *Client) abandon(ctx context.Context, l *link, id uint32, route, op stri
 	l.deliver.Lock()
 	l.mu.Lock()
 	phase, items, ok := l.sess.Reset(id, code, why)
+	l.roomLocked()
 	l.mu.Unlock()
 	l.deliver.Unlock()
 	if !ok {
@@ -313,12 +314,42 @@ func (c *Client) events(l *link, w *batch) {
 		case *call:
 			o.eventFor(ev)
 			w.woken++
+			if ev.Kind == mux.EvItem && o.items == 2 {
+				w.surplus = append(w.surplus, surplus{o, ev.ID})
+			}
 		case *Stream:
 			o.eventFor(ev)
 		default:
 			c.connEvent(l, ev)
 		}
 	}
+	if len(w.surplus) > 0 {
+		l.endSurplus(w.surplus)
+	}
+}
+
+// surplus is a unary call that got a second item.
+type surplus struct {
+	call *call
+	id   uint32
+}
+
+// endSurplus ends unary calls of routes that stream: they give no credit, so their
+// handlers would wait for it as long as the caller for the end. A call whose end was
+// in this batch is not touched: it may be another's by now. It runs under link.deliver.
+func (l *link) endSurplus(all []surplus) {
+	for _, s := range all {
+		l.mu.Lock()
+		_, _, ok := l.sess.Reset(s.id, planes.CodeCancelled, "the caller takes one item")
+		l.roomLocked()
+		l.mu.Unlock()
+		if ok {
+			s.call.code = planes.CodeOK // Call says what is wrong
+			s.call.writable()
+			s.call.done <- struct{}{}
+		}
+	}
+	l.nc.Wake()
 }
 
 // connEvent takes what concerns the whole connection.
@@ -336,6 +367,9 @@ func (c *Client) connEvent(l *link, ev *mux.Event) {
 		}
 	case mux.EvGoAway:
 		c.retire(l)
-		go l.closeWhenIdle()
+		if !l.leaving { // the peer may say it again
+			l.leaving = true
+			go l.closeWhenIdle()
+		}
 	}
 }

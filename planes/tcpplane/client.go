@@ -116,7 +116,7 @@ func (c *Client) slot() *slot {
 	if len(c.slots) == 1 {
 		return &c.slots[0]
 	}
-	return &c.slots[int(c.turn.Add(1))%len(c.slots)]
+	return &c.slots[c.turn.Add(1)%uint32(len(c.slots))] // unsigned: it wraps
 }
 
 // dialSlot waits for a dial of the slot that is under way, or starts one. The dial

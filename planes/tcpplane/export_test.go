@@ -16,3 +16,18 @@ func CutClient(c *Client) {
 
 // AddrOf returns the address that a client dials.
 func AddrOf(c *Client) string { return c.cfg.Addr }
+
+// Waiting reports whether a caller of c waits for a connection to take more calls.
+func Waiting(c *Client) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for l := range c.links {
+		l.mu.Lock()
+		waiting := l.full != nil
+		l.mu.Unlock()
+		if waiting {
+			return true
+		}
+	}
+	return false
+}

@@ -78,8 +78,8 @@ func (p ChecksumPolicy) offered(addr net.Addr) bool {
 // Validate reports all wrong fields at once.
 func (l Limits) Validate() error {
 	var errs []error
-	check := func(name string, v, lo, hi int) {
-		if v != 0 && (v < lo || v > hi) {
+	check := func(name string, value int, lo, hi int64) {
+		if v := int64(value); v != 0 && (v < lo || v > hi) {
 			errs = append(errs, fmt.Errorf("tcpplane: Limits.%s is %d; want 0 for the default, or %d to %d", name, v, lo, hi))
 		}
 	}

@@ -47,14 +47,16 @@ type link struct {
 	log  *slog.Logger
 
 	deliver sync.Mutex
-	mu      sync.Mutex
-	sess    *mux.Session  // made when the connection is open
-	batch   *batch        // the one under way, for accept
-	now     time.Duration // when it came, for accept
-	route   []byte        // scratch of Open
-	full    chan struct{} // closed when the peer takes more calls; nil if nobody waits
-	armed   time.Duration
-	timer   *time.Timer
+	leaving bool // the peer has said GOAWAY; guarded by deliver
+
+	mu    sync.Mutex
+	sess  *mux.Session  // made when the connection is open
+	batch *batch        // the one under way, for accept
+	now   time.Duration // when it came, for accept
+	route []byte        // scratch of Open
+	full  chan struct{} // closed when the peer takes more calls; nil if nobody waits
+	armed time.Duration
+	timer *time.Timer
 
 	ready chan struct{} // dialer: closed when calls may be opened, or when the connection is gone
 	once  sync.Once
@@ -77,8 +79,9 @@ type batch struct {
 	inline  []inlineCall
 	out     []byte
 	replies []reply
-	woken   int      // callers whose calls are over
-	spawned []uint32 // calls whose handlers were started in this batch
+	woken   int       // callers whose calls are over
+	surplus []surplus // unary calls that got more than one item
+	spawned []uint32  // calls whose handlers were started in this batch
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -89,6 +92,8 @@ func putBatch(w *batch) {
 	clear(w.evs)
 	clear(w.inline)
 	w.woken = 0
+	clear(w.surplus)
+	w.surplus = w.surplus[:0]
 	w.evs, w.inline, w.out, w.replies, w.spawned = w.evs[:0], w.inline[:0], w.out[:0], w.replies[:0], w.spawned[:0]
 	if cap(w.out) > 1<<20 {
 		w.out = nil
@@ -154,6 +159,7 @@ func yield(woken, left int) {
 func (l *link) TakeOutput(*netpoll.Conn) []byte {
 	l.mu.Lock()
 	b := l.sess.TakeOutput()
+	l.roomLocked()
 	if !l.sess.HasWritable() {
 		l.mu.Unlock()
 		return b
@@ -238,6 +244,14 @@ func (l *link) armLocked() {
 	}
 	l.armed = next
 	l.timer.Reset(max(0, next-monotonic()))
+}
+
+// roomLocked makes a tick due at once if callers wait to open calls and this side
+// has just freed what they wait for: the peer need not say anything about it.
+func (l *link) roomLocked() {
+	if l.full != nil {
+		l.armLocked()
+	}
 }
 
 // markReady lets callers in once both HELLOs are exchanged.

@@ -235,6 +235,7 @@ func (s *Stream) unwatch() {
 func (s *Stream) consumed(bytes uint64, items uint32) {
 	s.l.mu.Lock()
 	due := s.l.sess.Consume(s.id, bytes, items)
+	s.l.roomLocked()
 	s.l.mu.Unlock()
 	if due {
 		s.l.nc.Wake()
@@ -275,6 +276,7 @@ func (s *Stream) Close() error {
 	s.l.deliver.Lock()
 	s.l.mu.Lock()
 	_, items, ok := s.l.sess.Reset(s.id, planes.CodeCancelled, "the caller closed the stream")
+	s.l.roomLocked()
 	s.l.mu.Unlock()
 	s.l.deliver.Unlock()
 	if ok {
