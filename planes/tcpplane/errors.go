@@ -35,18 +35,32 @@ func ended(ev *mux.Event, op, route, target string) *planes.Error {
 	}
 }
 
-// verdict is what a handler's error becomes on the wire.
-// Its origin is always the application.
-func verdict(err error) (planes.Code, string) {
-	var e *planes.Error
-	if errors.As(err, &e) && e.Code != planes.CodeOK {
-		if e.Reason == "" && e.Err != nil {
-			return e.Code, e.Err.Error()
+// verdict is what a handler's error becomes on the wire; its origin is always the
+// application. The error is the handler's code: it may panic when it is read, as a nil
+// pointer does, and is then replaced by one that says so. So no lock may be held.
+func verdict(err error) (code planes.Code, why string, _ error) {
+	code, why, fault := readError(err)
+	if fault != nil {
+		return planes.CodeInternal, "the handler returned an error that panics when it is read", fault
+	}
+	return code, why, err
+}
+
+func readError(err error) (code planes.Code, why string, fault error) {
+	defer func() {
+		if v := recover(); v != nil {
+			fault = panicked(v)
 		}
-		return e.Code, e.Reason
+	}()
+	var e *planes.Error
+	if errors.As(err, &e) && e != nil && e.Code != planes.CodeOK {
+		if e.Reason == "" && e.Err != nil {
+			return e.Code, e.Err.Error(), nil
+		}
+		return e.Code, e.Reason, nil
 	}
 	if code := planes.CodeOf(err); code != planes.CodeInternal {
-		return code, err.Error()
+		return code, err.Error(), nil
 	}
-	return planes.CodeHandler, err.Error()
+	return planes.CodeHandler, err.Error(), nil
 }

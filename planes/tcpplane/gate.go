@@ -1,6 +1,7 @@
 package tcpplane
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -118,6 +119,21 @@ func (g *gate) work(w *worker) {
 			return
 		}
 	}
+}
+
+// forget takes a call that waits out of the queue, or reports that it does not wait.
+func (g *gate) forget(c *serverCall) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.queue[g.head:], c)
+	if i < 0 {
+		return false
+	}
+	g.queue = slices.Delete(g.queue, g.head+i, g.head+i+1) // clears the last place
+	if g.head == len(g.queue) {
+		g.queue, g.head = g.queue[:0], 0
+	}
+	return true
 }
 
 // replace passes on the place of a worker that is ending.

@@ -22,6 +22,8 @@ type inlineCall struct {
 type reply struct {
 	id       uint32
 	from, to int
+	code     planes.Code // of err, with why
+	why      string
 	err      error
 }
 
@@ -100,7 +102,8 @@ func (s *Server) events(l *link, w *batch) {
 			s.request(l, w, ev)
 		case mux.EvCancel:
 			if c, ok := ev.Owner.(*serverCall); ok {
-				c.end(ended(ev, "handle", c.route.name, ""))
+				c.stop(ev)
+				s.forget(l, c)
 			}
 		case mux.EvWritable:
 			if c, ok := ev.Owner.(*serverCall); ok {
@@ -108,7 +111,7 @@ func (s *Server) events(l *link, w *batch) {
 			}
 		case mux.EvStop:
 			if c, ok := ev.Owner.(*serverCall); ok {
-				c.end(ended(ev, "handle", c.route.name, ""))
+				c.stop(ev)
 			}
 		case mux.EvReady:
 			l.markReady()
@@ -126,6 +129,26 @@ func (s *Server) events(l *link, w *batch) {
 		l.sess.Started(id)
 	}
 	l.mu.Unlock()
+}
+
+// stop ends the context of a call. The event does not say how far the call has come;
+// the handler that gets the error runs, so a retry would run it again.
+func (c *serverCall) stop(ev *mux.Event) {
+	e := ended(ev, "handle", c.route.name, "")
+	e.Phase = planes.PhaseStarted
+	c.end(e)
+}
+
+// forget takes a call that is over for its caller out of the queue for handlers, so
+// that neither its place nor its request is held until its turn comes.
+func (s *Server) forget(l *link, c *serverCall) {
+	if !c.waited || !s.gate.forget(c) {
+		return
+	}
+	l.mu.Lock()
+	l.sess.Fail(c.id, planes.CodeCancelled, planes.OriginPeer, "") // frees the slot; nobody is told
+	l.mu.Unlock()
+	c.release()
 }
 
 // request starts the handler of a call whose request is complete.
@@ -157,18 +180,21 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 }
 
 // answer runs an inline handler.
-func (l *link) answer(w *batch, id uint32, r *route, req *planes.Request) {
+func (l *link) answer(w *batch, id uint32, h *route, req *planes.Request) {
 	from := len(w.out)
 	dst := w.out[from:]
-	out, err := runInline(r, req, dst)
+	out, err := runInline(h, req, dst)
+	r := reply{id: id, from: from}
 	switch {
 	case err != nil:
+		r.code, r.why, r.err = verdict(err)
 	case len(out) > 0 && cap(dst) > 0 && &out[0] == &dst[:1][0]:
 		w.out = w.out[:from+len(out)] // written in place
 	default:
 		w.out = append(w.out, out...) // it outgrew dst, or is the handler's own: never kept
 	}
-	w.replies = append(w.replies, reply{id: id, from: from, to: len(w.out), err: err})
+	r.to = len(w.out)
+	w.replies = append(w.replies, r)
 	if len(w.out) >= replyBytes {
 		l.sendReplies(w)
 	}
@@ -199,8 +225,7 @@ func (l *link) sendReplies(w *batch) {
 	for i := range w.replies {
 		r := &w.replies[i]
 		if r.err != nil {
-			code, why := verdict(r.err)
-			l.sess.Fail(r.id, code, planes.OriginApp, why)
+			l.sess.Fail(r.id, r.code, planes.OriginApp, r.why)
 			continue
 		}
 		l.sess.End(r.id, w.out[r.from:r.to], true)
@@ -291,9 +316,13 @@ func (c *serverCall) runStream() (err error) {
 
 // finish ends the call on the wire and frees its slot.
 func (c *serverCall) finish(item []byte, has bool, err error) {
+	var code planes.Code
+	var why string
+	if err != nil {
+		code, why, err = verdict(err)
+	}
 	c.l.mu.Lock()
 	if err != nil {
-		code, why := verdict(err)
 		c.l.sess.Fail(c.id, code, planes.OriginApp, why)
 	} else {
 		c.l.sess.End(c.id, item, has)
