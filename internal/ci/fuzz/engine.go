@@ -46,13 +46,14 @@ func fuzzOne(t target, bin string, d time.Duration) (result, error) {
 		return result{}, err
 	}
 	cmd := exec.Command(bin, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", d.String(),
+		"-test.fuzzminimizetime", "10x", // minimising a large seed would take all the time
 		"-test.fuzzcachedir", filepath.Join(strings.TrimSpace(cache), "fuzz", t.pkg))
 	cmd.Dir = t.dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
 	r := parse(out.String())
-	if err != nil {
+	if err != nil && !onlyTimeUp(out.String()) {
 		return r, fmt.Errorf("%s: %w\n%s", t, err, out.String())
 	}
 	if r.execs == 0 {
@@ -65,6 +66,19 @@ var (
 	errNothing = errors.New("executed no input")
 	report     = regexp.MustCompile(`execs: (\d+) .*?(?:new interesting: (\d+)|$)`)
 )
+
+// onlyTimeUp reports whether a run failed for no other reason than that its time
+// was up while the engine waited for a worker, which it does not tell from a
+// failure on a busy machine (go.dev/issue/48591). An input that fails is named in
+// the output, and then this is false.
+func onlyTimeUp(out string) bool {
+	_, after, ok := strings.Cut(out, "--- FAIL: Fuzz")
+	if !ok {
+		return false
+	}
+	_, reason, ok := strings.Cut(after, "\n")
+	return ok && strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(reason), "FAIL")) == "context deadline exceeded"
+}
 
 // parse reads the engine's progress lines; the last one counts.
 func parse(out string) (r result) {

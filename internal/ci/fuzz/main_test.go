@@ -17,6 +17,21 @@ func TestParseTakesTheLastReport(t *testing.T) {
 	}
 }
 
+func TestOnlyTimeUp(t *testing.T) {
+	const head = "fuzz: elapsed: 3s, execs: 16096 (5364/sec), new interesting: 3 (total: 76)\n--- FAIL: FuzzRequest (3.87s)\n"
+	for out, want := range map[string]bool{
+		head + "    context deadline exceeded\nFAIL\n": true,
+		head + "    --- FAIL: FuzzRequest (0.00s)\n        x_test.go:9: broken\n    Failing input written to testdata/fuzz/FuzzRequest/1\nFAIL\n": false,
+		head + "    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzRequest/1\nFAIL\n":                                    false,
+		"panic: boom\n": false,
+		"":              false,
+	} {
+		if got := onlyTimeUp(out); got != want {
+			t.Errorf("%q: %v, want %v", out, got, want)
+		}
+	}
+}
+
 func TestShareKeepsTheTotal(t *testing.T) {
 	for _, c := range []struct {
 		each, left time.Duration

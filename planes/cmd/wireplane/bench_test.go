@@ -93,7 +93,7 @@ func TestBenchFlagsBecomeAConfig(t *testing.T) {
 		t.Errorf("config %+v", c)
 	}
 	o = parse("--suite floor --json --json-lines f")
-	if len(o.config.Workloads) != 6 || !o.json || o.jsonLines != "f" || o.config.Handler != "" || len(o.config.Contenders) != 3 || o.config.Rounds < 7 {
+	if len(o.config.Workloads) != 6 || !o.json || o.jsonLines != "f" || o.config.Handler != "" || len(o.config.Contenders) != 4 || o.config.Rounds < 7 {
 		t.Errorf("suite: %+v", o)
 	}
 	for text, want := range map[string]int{"0": 0, "64": 64, "64b": 64, "4k": 4096, "4KiB": 4096, "2m": 2 << 20, "1MiB": 1 << 20, "3 k": 3072} {

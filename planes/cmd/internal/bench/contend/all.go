@@ -4,5 +4,5 @@ import "github.com/wireplane/wireplane/planes/cmd/internal/bench"
 
 // All returns every contender, the floor first.
 func All() []bench.Contender {
-	return []bench.Contender{Raw(), Plane(), GnetEcho(), NetEcho()}
+	return []bench.Contender{Raw(), Plane(), PlaneSums(), GnetEcho(), NetEcho()}
 }

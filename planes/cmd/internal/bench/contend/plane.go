@@ -21,16 +21,31 @@ const (
 	routeStream = "echo/stream"
 )
 
-// Plane is the multiplexed TCP plane with its defaults: handshake, flow control,
-// credit, totals and errors, none of it switched off.
+// Plane is the multiplexed TCP plane with its defaults: handshake, deadlines, flow
+// control, credit, totals and errors, none of it switched off. By default frames
+// carry no checksums on loopback; PlaneSums is the same with them.
 func Plane() bench.Contender {
+	return plane(bench.Plane, "the multiplexed TCP plane with its default settings", tcpplane.Limits{})
+}
+
+// PlaneSums is Plane with checksums on header and body of every frame, as between hosts.
+func PlaneSums() bench.Contender {
+	return plane("wireplane-sums", "the same with checksums on every frame, as between hosts",
+		tcpplane.Limits{Checksums: tcpplane.ChecksumOn})
+}
+
+func plane(name, about string, limits tcpplane.Limits) bench.Contender {
 	return bench.Contender{
-		Name:           bench.Plane,
-		About:          "the multiplexed TCP plane with its default settings",
+		Name:           name,
+		About:          about,
 		Handlers:       []string{bench.Inline, bench.Goroutine},
 		StreamHandlers: []string{bench.Goroutine},
-		NewServer:      newPlaneServer,
-		NewClient:      newPlaneClient,
+		NewServer: func(_ string, w bench.Workload) (bench.Server, error) {
+			return newPlaneServer(limits, w)
+		},
+		NewClient: func(_ context.Context, addr, handler string, w bench.Workload) (bench.Client, error) {
+			return newPlaneClient(limits, addr, handler, w)
+		},
 	}
 }
 
@@ -39,8 +54,8 @@ const callTimeout = 10 * time.Second
 
 type planeServer struct{ *tcpplane.Server }
 
-func newPlaneServer(_ string, w bench.Workload) (bench.Server, error) {
-	s, err := tcpplane.NewServer(tcpplane.ServerConfig{})
+func newPlaneServer(limits tcpplane.Limits, w bench.Workload) (bench.Server, error) {
+	s, err := tcpplane.NewServer(tcpplane.ServerConfig{Limits: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +93,8 @@ type planeClient struct {
 }
 
 // newPlaneClient leaves the handler class to the route: the server has them all.
-func newPlaneClient(_ context.Context, addr, handler string, w bench.Workload) (bench.Client, error) {
-	cl, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: addr, Conns: w.Conns})
+func newPlaneClient(limits tcpplane.Limits, addr, handler string, w bench.Workload) (bench.Client, error) {
+	cl, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: addr, Conns: w.Conns, Limits: limits})
 	if err != nil {
 		return nil, err
 	}
