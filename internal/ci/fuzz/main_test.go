@@ -22,7 +22,7 @@ func TestOnlyTimeUp(t *testing.T) {
 	for out, want := range map[string]bool{
 		head + "    context deadline exceeded\nFAIL\n": true,
 		head + "    --- FAIL: FuzzRequest (0.00s)\n        x_test.go:9: broken\n    Failing input written to testdata/fuzz/FuzzRequest/1\nFAIL\n": false,
-		head + "    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzRequest/1\nFAIL\n":                                    false,
+		head + "    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzRequest/1\nFAIL\n":                                  false,
 		"panic: boom\n": false,
 		"":              false,
 	} {

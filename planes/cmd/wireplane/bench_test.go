@@ -44,7 +44,7 @@ func TestBenchRefusesArgumentsThatMakeNoSense(t *testing.T) {
 		"--duration soon":                "soon",
 		"--warmup -1s":                   "warm-up of -1s",
 		"--handler outline":              `no handler class "outline"; there are inline, goroutine and all`,
-		"--contenders grpc":              `no contender "grpc"; there are raw, wireplane, gnet, net`,
+		"--contenders grpc":              `no contender "grpc"; there are raw, wireplane, wireplane-sums, gnet, net`,
 		"--contenders wireplane,,gnet":   `no contender ""`,
 		"--conns 0 --inflight 0 --pin=x": "pin",
 	} {
