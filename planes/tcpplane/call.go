@@ -122,6 +122,9 @@ func (c *call) item(b []byte) {
 
 // open starts a call on some connection, and sends all of its request.
 func (c *Client) open(ctx context.Context, req *planes.Request, owner any, op string, more chan struct{}) (*link, uint32, error) {
+	if ctx.Err() != nil {
+		return nil, 0, c.noConn(ctx, ctx.Err(), op, req.Route) // nothing was sent: it has not started
+	}
 	s := c.slot()
 	if l := s.link.Load(); l != nil {
 		id, rest, _, err := l.start(ctx, req, owner)

@@ -2,6 +2,7 @@ package tcpplane_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -146,5 +147,78 @@ func TestRepeatedGoAway(t *testing.T) {
 	}
 	if n := runtime.NumGoroutine() - before; n > times/2 {
 		t.Errorf("%d goroutines for %d GOAWAYs", n, times)
+	}
+}
+
+// A call whose context has ended before it began sends nothing, and says so.
+func TestCallAfterItsContext(t *testing.T) {
+	s, c := pair(t, netpoll.DriverAuto, tcpplane.ServerConfig{}, tcpplane.ClientConfig{})
+	ran := make(chan struct{}, 1)
+	s.HandleInline("ran", func(_ *planes.Request, dst []byte) ([]byte, error) {
+		ran <- struct{}{}
+		return dst, nil
+	})
+	call := func(ctx context.Context, route string) error {
+		_, err := c.Call(ctx, &planes.Request{Route: route}, nil)
+		return err
+	}
+	if err := call(context.Background(), "echo"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	wantCode(t, call(ctx, "ran"), planes.CodeCancelled, planes.PhaseNotStarted)
+	if err := call(context.Background(), "echo"); err != nil { // behind it
+		t.Fatal(err)
+	}
+	if len(ran) > 0 {
+		t.Error("the handler ran")
+	}
+}
+
+// A stream that is closed before all of it was read does not look complete, although
+// its end had come.
+func TestRecvAfterClose(t *testing.T) {
+	_, c := pair(t, netpoll.DriverAuto, tcpplane.ServerConfig{}, tcpplane.ClientConfig{})
+	st, err := c.Stream(context.Background(), &planes.Request{Route: "count", Payload: []byte("5")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 5*time.Second, "the end has come", func() bool { return c.Stats().Streams == 0 })
+	_ = st.Close()
+	_, err = st.Recv(context.Background())
+	wantCode(t, err, planes.CodeCancelled, planes.PhaseStarted)
+}
+
+// Close does not wait for a dial to a server that says nothing.
+func TestCloseEndsDials(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: ln.Addr().String(), DialTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Call(context.Background(), &planes.Request{Route: "r"}, nil)
+		done <- err
+	}()
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	before := time.Now()
+	_ = c.Close()
+	if took := time.Since(before); took > 20*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	err = <-done
+	wantCode(t, err, planes.CodeCancelled, planes.PhaseNotStarted)
+	if !errors.Is(err, tcpplane.ErrClientClosed) {
+		t.Errorf("%v does not say that the client was closed", err)
 	}
 }

@@ -65,6 +65,9 @@ type Client struct {
 	past   mux.Stats
 	closed bool
 	dials  sync.WaitGroup
+
+	dialing  context.Context //nolint:containedctx // of all dials, which belong to no caller
+	endDials context.CancelFunc
 }
 
 // slot is the place of one connection. Callers read link; dialing is for the one
@@ -108,6 +111,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		}
 		c.group, c.owned = g, true
 	}
+	c.dialing, c.endDials = context.WithCancel(context.Background())
 	return c, nil
 }
 
@@ -152,9 +156,12 @@ func (c *Client) dialSlot(ctx context.Context, s *slot) (*link, error) {
 
 func (c *Client) dial(s *slot, d *dialing) {
 	defer c.dials.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.DialTimeout)
+	ctx, cancel := context.WithTimeout(c.dialing, c.cfg.DialTimeout)
 	defer cancel()
 	d.link, d.err = c.dialLink(ctx)
+	if d.err != nil && c.dialing.Err() != nil {
+		d.err = ErrClientClosed
+	}
 	s.mu.Lock()
 	if d.err == nil {
 		s.link.Store(d.link)
@@ -225,6 +232,7 @@ func (c *Client) stop() []*link {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	c.endDials()
 	c.dials.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -282,9 +282,13 @@ func (s *Stream) Close() error {
 	if ok {
 		s.l.nc.Wake()
 	}
-	s.finish(&planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "stream", Route: s.route,
-		Target: s.c.cfg.Addr, Reason: "the caller closed the stream", Items: items})
+	closed := &planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "stream", Route: s.route,
+		Target: s.c.cfg.Addr, Reason: "the caller closed the stream", Items: items}
+	s.finish(closed)
 	s.mu.Lock()
+	if s.end == nil && (len(s.queue.ends) > 0 || s.next < len(s.cur.ends)) {
+		s.end = closed // it ended cleanly, but not for a reader who did not see all of it
+	}
 	s.queue.release()
 	s.mu.Unlock()
 	s.cur.release()
