@@ -68,6 +68,7 @@ test-race: go ## all tests of the root module and the commands under the race de
 
 .PHONY: test-386
 test-386: go ## the packages that count bytes, with 32-bit int
+	GOARCH=386 CGO_ENABLED=0 go vet ./...
 	GOARCH=386 CGO_ENABLED=0 go test -shuffle=on ./spec/... ./gen/... ./codec/... ./framing/... ./planes/internal/mux/...
 
 .PHONY: cross
