@@ -86,6 +86,10 @@ func TestExtendReuses(t *testing.T) {
 	if s = codec.Extend(s, 9); len(s) != 9 || string(s[3]) != "kept" || s[8] != nil {
 		t.Errorf("grown to %d: %q", len(s), s)
 	}
+	if s = codec.Extend(make([][]byte, 40), 64); cap(s) != 64 {
+		t.Errorf("room for %d elements where 64 are the bound", cap(s))
+	}
+	s = codec.Extend(s[:0], 9)
 	if n := testing.AllocsPerRun(20, func() { s = codec.Extend(s[:0], 9) }); n != 0 {
 		t.Errorf("reuse allocates %v times", n)
 	}

@@ -102,8 +102,9 @@ func Extend[T any](s []T, n int) []T {
 	if n <= cap(s) {
 		return s[:n]
 	}
-	s = s[:cap(s)]
-	return append(s, make([]T, n-len(s))...)
+	longer := make([]T, n) // and no more: append would round up beyond the printed bound
+	copy(longer, s[:cap(s)])
+	return longer
 }
 
 // Copy returns a copy of b; nil stays nil.
