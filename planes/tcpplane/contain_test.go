@@ -3,6 +3,7 @@ package tcpplane_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -104,5 +105,30 @@ func TestQueueForgetsLostConnections(t *testing.T) {
 	close(release)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// badLog panics at every line about a handler.
+type badLog struct{ slog.Handler }
+
+func (badLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (badLog) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "handler failed" {
+		panic("no log")
+	}
+	return nil
+}
+
+// A log handler that panics costs the connection, not its loop.
+func TestLogThatPanics(t *testing.T) {
+	s, c := pair(t, netpoll.DriverAuto, tcpplane.ServerConfig{Logger: slog.New(badLog{slog.DiscardHandler})}, tcpplane.ClientConfig{})
+	_, err := c.Call(context.Background(), &planes.Request{Route: "panic", Timeout: 5 * time.Second}, nil)
+	if err == nil {
+		t.Error("no error")
+	}
+	testenv.Eventually(t, 5*time.Second, "the server lets the connection go", func() bool { return s.Stats().Connections == 0 })
+	if got, err := c.Call(context.Background(), &planes.Request{Route: "echo", Payload: []byte("x"), Timeout: 5 * time.Second}, nil); err != nil || string(got) != "x" {
+		t.Errorf("the loop afterwards: %q, %v", got, err)
 	}
 }

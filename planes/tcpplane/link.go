@@ -121,23 +121,31 @@ func (l *link) OnOpen(c *netpoll.Conn) {
 // OnData gives the bytes to the session and hands out what they mean.
 func (l *link) OnData(c *netpoll.Conn, b []byte) (int, error) {
 	w := getBatch()
+	n, left, err := l.receive(w, b)
+	woken := w.woken
+	putBatch(w)
+	yield(woken, left)
+	c.Wake() // a mark only: the flush follows this call
+	return n, err
+}
+
+// receive makes the events of b and hands them out; left is how many calls are still
+// under way. A panic of what runs meanwhile, such as the user's log handler, ends this
+// connection only: OnClose follows, and must find deliver free.
+func (l *link) receive(w *batch, b []byte) (n, left int, _ error) {
 	l.deliver.Lock()
+	defer l.deliver.Unlock()
 	l.mu.Lock()
 	l.batch = w
 	l.now = monotonic()
 	n, evs, err := l.sess.Receive(l.now, b, w.evs)
 	w.evs = evs
 	l.batch = nil
-	left := l.sess.Streams()
+	left = l.sess.Streams()
 	l.armLocked()
 	l.mu.Unlock()
 	l.side.events(l, w)
-	l.deliver.Unlock()
-	woken := w.woken
-	putBatch(w)
-	yield(woken, left)
-	c.Wake() // a mark only: the flush follows this call
-	return n, err
+	return n, left, err
 }
 
 // yield lets goroutines that this batch has woken run before its flush, so that the
