@@ -85,16 +85,20 @@ func (g *generator) cloneMatch(m *message, f *spec.Field, t *spec.MatchType, fro
 }
 
 // hasSlices reports whether the Go struct of s holds slices.
-func hasSlices(s *spec.Struct) bool {
+func hasSlices(s *spec.Struct) bool { return make(visited).hasSlices(s) }
+
+func typeSlices(t spec.Type) bool { return make(visited).typeSlices(t) }
+
+func (v visited) hasSlices(s *spec.Struct) bool {
 	for _, f := range s.Fields {
-		if !f.Vanishes && typeSlices(f.Type) {
+		if !f.Vanishes && v.typeSlices(f.Type) {
 			return true
 		}
 	}
 	return false
 }
 
-func typeSlices(t spec.Type) bool {
+func (v visited) typeSlices(t spec.Type) bool {
 	switch t := t.(type) {
 	case *spec.BytesType:
 		_, fixed := fixedArray(t)
@@ -102,16 +106,16 @@ func typeSlices(t spec.Type) bool {
 	case *spec.ArrayType:
 		return true
 	case *spec.RegionType:
-		return typeSlices(t.Of)
+		return v.typeSlices(t.Of)
 	case *spec.NamedType:
 		s, _ := structOf(t)
-		return s != nil && hasSlices(s)
+		return v.first(s) && v.hasSlices(s)
 	case *spec.MatchType:
 		for _, a := range t.Arms {
 			if a.Kind != spec.ArmType {
 				continue
 			}
-			if _, isBytes := a.Type.(*spec.BytesType); isBytes || typeSlices(a.Type) {
+			if _, isBytes := a.Type.(*spec.BytesType); isBytes || v.typeSlices(a.Type) {
 				return true
 			}
 		}

@@ -74,6 +74,7 @@ type generator struct {
 	goNames map[spec.Ref]string // constants, enum members
 	flagGo  map[*spec.FlagBit]string
 	declGo  map[spec.Decl]string
+	sampled map[sampleKey]string // see sampler.firstOf
 }
 
 // p writes one formatted piece of source.

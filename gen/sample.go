@@ -144,16 +144,32 @@ func (sm *sampler) value(t spec.Type, m *message, f *spec.Field) string {
 	return sm.scalar(t, f)
 }
 
+// sampleKey names the sample of a nested struct.
+type sampleKey struct {
+	s     *spec.Struct
+	full  bool
+	depth int
+}
+
 // firstOf is the first or last sample of a nested struct.
 func (sm *sampler) firstOf(s *spec.Struct) string {
 	if sm.depth > 8 {
 		return sm.g.o.Package + "." + sm.g.declGo[s] + "{}"
 	}
-	all := sm.g.samples(s, sm.depth)
-	if sm.full {
-		return all[len(all)-1]
+	key := sampleKey{s, sm.full, sm.depth}
+	if lit, ok := sm.g.sampled[key]; ok {
+		return lit
 	}
-	return all[0]
+	all := sm.g.samples(s, sm.depth)
+	lit := all[0]
+	if sm.full {
+		lit = all[len(all)-1]
+	}
+	if sm.g.sampled == nil {
+		sm.g.sampled = make(map[sampleKey]string)
+	}
+	sm.g.sampled[key] = lit
+	return lit
 }
 
 // count chooses a length.

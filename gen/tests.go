@@ -33,30 +33,32 @@ func (g *generator) testCode() ([]byte, error) {
 }
 
 // canonical reports whether every accepted encoding of s is the only one of its value.
-func canonical(s *spec.Struct) bool {
+func canonical(s *spec.Struct) bool { return make(visited).canonical(s) }
+
+func (v visited) canonical(s *spec.Struct) bool {
 	for _, f := range s.Fields {
-		if f.Ignore || !canonicalType(f.Type) {
+		if f.Ignore || !v.canonicalType(f.Type) {
 			return false
 		}
 	}
 	return true
 }
 
-func canonicalType(t spec.Type) bool {
+func (v visited) canonicalType(t spec.Type) bool {
 	if fl := flagsOf(t); fl != nil {
 		return fl.Rest != spec.RestIgnore || unknownBits(fl) == 0
 	}
 	switch t := t.(type) {
 	case *spec.NamedType:
 		s, _ := structOf(t)
-		return s == nil || canonical(s)
+		return !v.first(s) || v.canonical(s)
 	case *spec.ArrayType:
-		return canonicalType(t.Elem)
+		return v.canonicalType(t.Elem)
 	case *spec.RegionType:
-		return canonicalType(t.Of)
+		return v.canonicalType(t.Of)
 	case *spec.MatchType:
 		for _, a := range t.Arms {
-			if a.Kind == spec.ArmType && !canonicalType(a.Type) {
+			if a.Kind == spec.ArmType && !v.canonicalType(a.Type) {
 				return false
 			}
 		}
