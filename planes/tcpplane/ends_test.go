@@ -127,6 +127,10 @@ func TestConnectionLoss(t *testing.T) {
 		tcpplane.CutClient(c)
 		_, err = st.Recv(bg)
 		wantCode(t, err, planes.CodeTransport, planes.PhaseStarted)
+		var lost *planes.Error
+		if errors.As(err, &lost) && lost.Scope != planes.ScopeConnection {
+			t.Errorf("%v: the scope is %v", err, lost.Scope)
+		}
 		if err := <-k.ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("the handler's context ended with %v", err)
 		}
@@ -364,8 +368,8 @@ func TestConfigProblemsAreAllReported(t *testing.T) {
 			t.Errorf("%v does not name %s", err, want)
 		}
 	}
-	_, err = tcpplane.NewServer(tcpplane.ServerConfig{MaxHandlers: -1, RetryAfter: -1})
-	for _, want := range []string{"MaxHandlers", "RetryAfter"} {
+	_, err = tcpplane.NewServer(tcpplane.ServerConfig{MaxHandlers: -1, MaxConns: -1, RetryAfter: -1})
+	for _, want := range []string{"MaxHandlers", "MaxConns", "RetryAfter"} {
 		if err == nil || !contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
@@ -416,5 +420,31 @@ func TestHandlersKeepTheirOwnMemory(t *testing.T) {
 	wg.Wait()
 	if string(page) != text {
 		t.Errorf("the handler's page became %q", page)
+	}
+}
+
+// A server with a group of its own accepts so many connections and no more.
+func TestMaxConns(t *testing.T) {
+	s, err := tcpplane.NewServer(tcpplane.ServerConfig{MaxConns: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	routes(s)
+	ln := testenv.Listen(t)
+	go func() { _ = s.Serve(context.Background(), ln) }()
+	for i := range 3 {
+		c, err := tcpplane.NewClient(tcpplane.ClientConfig{Addr: ln.Addr().String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, err = c.Call(context.Background(), &planes.Request{Route: "echo", Timeout: 5 * time.Second}, nil)
+		if i < 2 && err != nil {
+			t.Errorf("connection %d: %v", i, err)
+		}
+		if i == 2 && !planes.SafeToRetry(err) {
+			t.Errorf("the third connection: %v", err)
+		}
 	}
 }

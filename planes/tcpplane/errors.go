@@ -29,10 +29,14 @@ func refused(err error, op, route, target string) *planes.Error {
 
 // ended turns the terminal event of a call into a *planes.Error.
 func ended(ev *mux.Event, op, route, target string) *planes.Error {
-	return &planes.Error{
+	e := &planes.Error{
 		Code: ev.Code, Phase: ev.Phase, Origin: ev.Origin, Op: op, Route: route, Target: target,
 		Reason: string(ev.Data), RetryAfter: time.Duration(ev.Arg) * time.Millisecond, Items: ev.Items,
 	}
+	if ev.Lost {
+		e.Scope = planes.ScopeConnection
+	}
+	return e
 }
 
 // verdict is what a handler's error becomes on the wire; its origin is always the

@@ -19,6 +19,9 @@ type ServerConfig struct {
 	// Group runs the connections; nil makes one with defaults, which the server
 	// then closes. A given group stays open.
 	Group *netpoll.Group
+	// MaxConns is how many connections a group of the server's own accepts, further
+	// ones are closed at once; 0 means 1000. A given group has its own limit.
+	MaxConns int
 	// Limits bounds each connection.
 	Limits Limits
 	// MaxHandlers is the number of goroutine handlers that run at once, over all
@@ -44,10 +47,20 @@ func (c ServerConfig) Validate() error {
 	if c.MaxHandlers < 0 {
 		errs = append(errs, fmt.Errorf("tcpplane: ServerConfig.MaxHandlers is %d; want 0 for 4096, or more", c.MaxHandlers))
 	}
+	if c.MaxConns < 0 {
+		errs = append(errs, fmt.Errorf("tcpplane: ServerConfig.MaxConns is %d; want 0 for 1000, or more", c.MaxConns))
+	}
 	if c.RetryAfter < 0 {
 		errs = append(errs, fmt.Errorf("tcpplane: ServerConfig.RetryAfter is %v; want 0 for 100 ms, or more", c.RetryAfter))
 	}
 	return errors.Join(append(errs, c.Limits.Validate())...)
+}
+
+func maxConns(n int) int {
+	if n == 0 {
+		return 1000
+	}
+	return n
 }
 
 // Server serves calls. Register routes first, then Serve any number of listeners.
@@ -100,7 +113,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		s.gate.maxQueued = 0
 	}
 	if s.group == nil {
-		g, err := netpoll.New(netpoll.Config{Logger: cfg.Logger})
+		g, err := netpoll.New(netpoll.Config{Logger: cfg.Logger, MaxConns: maxConns(cfg.MaxConns)})
 		if err != nil {
 			return nil, fmt.Errorf("tcpplane: start the loops: %w", err)
 		}

@@ -41,6 +41,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind    EventKind
 	HasItem bool // EvEnd: Data is a last item
+	Lost    bool // EvEnd, EvCancel: the whole connection is over
 	Code    muxwire.Code
 	Origin  muxwire.Origin
 	Phase   muxwire.Phase

@@ -180,9 +180,11 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 	for _, st := range s.streams.sorted() {
 		if st.is(local) {
 			st.phase = s.phase(st)
-			evs = append(evs, s.ended(st, e.Code, e.Origin, []byte(e.Reason)))
+			ev := s.ended(st, e.Code, e.Origin, []byte(e.Reason))
+			ev.Lost = true
+			evs = append(evs, ev)
 		} else if !st.is(cancelled) {
-			evs = append(evs, Event{Kind: EvCancel, ID: st.id, Owner: st.owner, Code: e.Code, Origin: e.Origin, Data: []byte(e.Reason)})
+			evs = append(evs, Event{Kind: EvCancel, Lost: true, ID: st.id, Owner: st.owner, Code: e.Code, Origin: e.Origin, Data: []byte(e.Reason)})
 		}
 	}
 	s.streams = table{}

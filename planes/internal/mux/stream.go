@@ -3,6 +3,7 @@ package mux
 import (
 	"cmp"
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -73,7 +74,11 @@ type entry struct {
 	st *stream
 }
 
-func (t *table) home(id uint32) uint32 { return id * 0x9e3779b1 >> t.shift }
+func (t *table) home(id uint32) uint32 { return id * scatter >> t.shift }
+
+// scatter is another odd number in every process, so that a peer cannot choose ids
+// that all fall on the same place.
+var scatter = rand.Uint32() | 1
 
 func (t *table) get(id uint32) *stream {
 	if len(t.slots) == 0 {

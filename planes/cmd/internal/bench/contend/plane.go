@@ -55,7 +55,7 @@ const callTimeout = 10 * time.Second
 type planeServer struct{ *tcpplane.Server }
 
 func newPlaneServer(limits tcpplane.Limits, w bench.Workload) (bench.Server, error) {
-	s, err := tcpplane.NewServer(tcpplane.ServerConfig{Limits: limits})
+	s, err := tcpplane.NewServer(tcpplane.ServerConfig{Limits: limits, MaxConns: max(1000, 2*w.Conns)})
 	if err != nil {
 		return nil, err
 	}
