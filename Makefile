@@ -80,7 +80,7 @@ gates: go ## the allocation, size and dependency figures, in a release build
 	@internal/ci/gates.sh
 
 .PHONY: fuzz
-fuzz: go ## every fuzz target for FUZZTIME each, FUZZCAP in total
+fuzz: go ## every fuzz target for FUZZTIME each, FUZZCAP in total, one a processor
 	@go run ./internal/ci/fuzz -each $(FUZZTIME) $(if $(FUZZCAP),-total $(FUZZCAP))
 
 .PHONY: bench-codec

@@ -45,7 +45,7 @@ func fuzzOne(t target, bin string, d time.Duration) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	cmd := exec.Command(bin, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", d.String(),
+	cmd := exec.Command(bin, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$", "-test.fuzztime", d.String(), "-test.parallel", "1",
 		"-test.fuzzminimizetime", "10x", // minimising a large seed would take all the time
 		"-test.fuzzcachedir", filepath.Join(strings.TrimSpace(cache), "fuzz", t.pkg))
 	cmd.Dir = t.dir

@@ -1,4 +1,4 @@
-// Command fuzz runs every fuzz target of every module in turn and prints, for
+// Command fuzz runs every fuzz target of every module and prints, for
 // each, how many inputs it executed and how many of them were new to the
 // coverage. A target that fails, or that executes nothing, fails the run.
 //
@@ -16,7 +16,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -62,32 +64,77 @@ func run(pkgs []string, only string, each, total time.Duration) error {
 	return fuzzAll(targets, dir, each, total)
 }
 
+// fuzzAll runs as many targets side by side as there are processors, each with one
+// worker: the engine does no more with several workers on one target, and the whole
+// takes less time.
 func fuzzAll(targets []target, dir string, each, total time.Duration) error {
-	var failures []error
-	var spent time.Duration
-	bins := builder{dir: dir}
+	s := &session{bins: builder{dir: dir}, each: each, total: total, jobs: runtime.NumCPU(), left: targets}
 	fmt.Printf("%-64s %12s %8s %8s\n", "target", "execs", "new", "seconds")
-	for i, t := range targets {
-		bin, err := bins.build(t)
-		if err != nil {
-			failures = append(failures, err)
-			continue
+	var wg sync.WaitGroup
+	for range s.jobs {
+		wg.Go(s.work)
+	}
+	wg.Wait()
+	fmt.Printf("%d targets, %.0f s of fuzzing on %d processors, %d failures\n", len(targets), s.spent.Seconds(), s.jobs, len(s.failures))
+	return errors.Join(s.failures...)
+}
+
+// session is one run over all targets.
+type session struct {
+	each, total time.Duration
+	jobs        int
+
+	mu       sync.Mutex
+	bins     builder
+	left     []target
+	spent    time.Duration // of all processors
+	failures []error
+}
+
+// work fuzzes targets until none is left.
+func (s *session) work() {
+	for {
+		t, bin, d, ok := s.next()
+		if !ok {
+			return
+		}
+		if bin == "" {
+			continue // it did not build, which is a failure of its own
 		}
 		start := time.Now()
-		d := share(each, total-spent, len(targets)-i, total > 0)
 		r, err := fuzzOne(t, bin, d)
 		if errors.Is(err, errNothing) && d < secondTime {
 			r, err = fuzzOne(t, bin, secondTime)
 		}
-		took := time.Since(start)
-		spent += took
-		fmt.Printf("%-64s %12d %8d %8.1f\n", t.String(), r.execs, r.fresh, took.Seconds())
-		if err != nil {
-			failures = append(failures, err)
-		}
+		s.done(t, r, time.Since(start), err)
 	}
-	fmt.Printf("%d targets, %.0f s of fuzzing, %d failures\n", len(targets), spent.Seconds(), len(failures))
-	return errors.Join(failures...)
+}
+
+// next takes a target, builds it and says for how long to run it.
+func (s *session) next() (t target, bin string, d time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.left) == 0 {
+		return t, "", 0, false
+	}
+	d = share(s.each, s.total*time.Duration(s.jobs)-s.spent, len(s.left), s.total > 0)
+	t, s.left = s.left[0], s.left[1:]
+	bin, err := s.bins.build(t)
+	if err != nil {
+		s.failures = append(s.failures, err)
+	}
+	return t, bin, d, true
+}
+
+// done prints and counts what a target did.
+func (s *session) done(t target, r result, took time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spent += took
+	fmt.Printf("%-64s %12d %8d %8.1f\n", t.String(), r.execs, r.fresh, took.Seconds())
+	if err != nil {
+		s.failures = append(s.failures, err)
+	}
 }
 
 // share is the time for the next of n targets.
