@@ -3,6 +3,7 @@ package tcpplane
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -118,7 +119,7 @@ func (l Limits) configs(role mux.Role, instance, epoch uint64) *configs {
 		Role: role, MaxMessage: l.MaxMessageBytes, MaxStreams: l.MaxStreams, MemoryBudget: l.BudgetBytes,
 		WindowBytes: l.WindowBytes, WindowItems: l.WindowItems, OutputHigh: l.OutputBytes, OutputHard: 16 * l.OutputBytes,
 		ProbeLive: l.ProbeAfter, ProbeTimeout: l.ProbeTimeout, ProbeIdle: l.IdleProbe,
-		Name: "wireplane", Instance: instance, Epoch: epoch,
+		Scatter: rand.Uint32(), Name: "wireplane", Instance: instance, Epoch: epoch,
 	}
 	sums := c.Complete()
 	c.NoChecksum = true

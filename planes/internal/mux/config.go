@@ -72,13 +72,18 @@ type Config struct {
 	ProbeTimeout time.Duration // silence after a PING before the peer is lost; default 6 s
 	PingMin      time.Duration // the peer's pings may come this often; default 1 s
 
+	// Scatter spreads stream ids over the table of streams. A driver gives a number
+	// that peers cannot know, so that they cannot choose ids that all fall on the
+	// same place; default 0x9e3779b1.
+	Scatter uint32
+
 	NoChecksum bool   // do not offer frame checksums
 	Instance   uint64 // announced in HELLO
 	Epoch      uint64
 	Name       string // at most 255 bytes
 }
 
-func def[T int | int64 | time.Duration](v *T, d T) {
+func def[T int | int64 | uint32 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
@@ -108,5 +113,6 @@ func (c Config) withDefaults() Config {
 	def(&c.ProbeIdle, 30*time.Second)
 	def(&c.ProbeTimeout, 6*time.Second)
 	def(&c.PingMin, time.Second)
+	def(&c.Scatter, 0x9e3779b1)
 	return c
 }

@@ -119,7 +119,7 @@ func (c Config) Complete() *Config {
 // NewShared is New for many connections that share one Config, as Complete returns
 // it. It is not changed; its Accept is not used, accept is.
 func NewShared(cfg *Config, accept AcceptFunc, now time.Duration) *Session {
-	s := &Session{cfg: cfg, admitCall: accept, lastRecv: now, lastTick: now, late: 64}
+	s := &Session{cfg: cfg, streams: table{scatter: cfg.Scatter}, admitCall: accept, lastRecv: now, lastTick: now, late: 64}
 	s.lim = muxwire.Limits{MaxBody: uint64(s.cfg.MaxBody)}
 	s.nextID = 1
 	if s.cfg.Role == Accepter {
@@ -187,7 +187,7 @@ func (s *Session) Abort(e *ConnError, evs []Event) []Event {
 			evs = append(evs, Event{Kind: EvCancel, Lost: true, ID: st.id, Owner: st.owner, Code: e.Code, Origin: e.Origin, Data: []byte(e.Reason)})
 		}
 	}
-	s.streams = table{}
+	s.streams = table{scatter: s.cfg.Scatter}
 	s.free, s.nFree, s.peak = nil, 0, 0
 	s.out, s.writable = nil, nil
 	s.credits, s.starts, s.outs, s.outsEnd = nil, nil, nil, nil

@@ -3,7 +3,6 @@ package mux
 import (
 	"cmp"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -64,9 +63,10 @@ func (st *stream) is(f streamFlags) bool { return st.flags&f != 0 }
 // three quarters full. Ids are scattered first: they come in runs, and a run of neighbours
 // would have to be walked to its end by every deletion.
 type table struct {
-	slots []entry
-	shift uint8 // 32 less the bits of an index
-	n     int
+	slots   []entry
+	scatter uint32 // Config.Scatter
+	shift   uint8  // 32 less the bits of an index
+	n       int
 }
 
 type entry struct {
@@ -74,11 +74,7 @@ type entry struct {
 	st *stream
 }
 
-func (t *table) home(id uint32) uint32 { return id * scatter >> t.shift }
-
-// scatter is another odd number in every process, so that a peer cannot choose ids
-// that all fall on the same place.
-var scatter = rand.Uint32() | 1
+func (t *table) home(id uint32) uint32 { return id * (t.scatter | 1) >> t.shift }
 
 func (t *table) get(id uint32) *stream {
 	if len(t.slots) == 0 {

@@ -10,7 +10,7 @@ import (
 func TestTableAgreesWithAMap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 50 {
-		var tab table
+		tab := table{scatter: rng.Uint32()}
 		want := map[uint32]*stream{}
 		next := uint32(1)
 		var live []uint32
@@ -50,7 +50,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 
 // Runs of neighbouring ids, as calls make them, cost a few probes each.
 func BenchmarkTable(b *testing.B) {
-	var tab table
+	tab := table{scatter: 0x9e3779b1}
 	sts := make([]stream, 256)
 	for i := range sts {
 		sts[i].id = uint32(2*i + 1)

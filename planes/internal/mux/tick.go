@@ -121,7 +121,7 @@ func (s *Session) probe(now time.Duration) error {
 		return s.fail(muxwire.CodePeerLost, muxwire.OriginLocal, "no sign of life from the peer for "+(now-s.lastRecv).Round(time.Millisecond).String(), nil)
 	}
 	if s.streams.n == 0 {
-		s.streams = table{}
+		s.streams = table{scatter: s.cfg.Scatter}
 		s.free, s.nFree, s.peak = nil, 0, 0 // idle for long: keep nothing
 	}
 	s.pingSent = now
