@@ -81,6 +81,8 @@ type Config struct {
 	Instance   uint64 // announced in HELLO
 	Epoch      uint64
 	Name       string // at most 255 bytes
+
+	lim muxwire.Limits // of the decoder, from MaxBody
 }
 
 func def[T int | int64 | uint32 | time.Duration](v *T, d T) {
@@ -114,5 +116,6 @@ func (c Config) withDefaults() Config {
 	def(&c.ProbeTimeout, 6*time.Second)
 	def(&c.PingMin, time.Second)
 	def(&c.Scatter, 0x9e3779b1)
+	c.lim = muxwire.Limits{MaxBody: uint64(c.MaxBody)}
 	return c
 }

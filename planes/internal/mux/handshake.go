@@ -50,7 +50,7 @@ func (s *Session) features() muxwire.Features {
 // receivePreface reads the peer's preface and says clearly what else it looks like.
 func (s *Session) receivePreface(b []byte) (int, error) {
 	var p muxwire.Preface
-	n, err := p.Decode(b, &s.lim)
+	n, err := p.Decode(b, &s.cfg.lim)
 	if n > 0 && err == nil {
 		if version < p.MinVersion || version > p.MaxVersion {
 			return 0, s.fail(muxwire.CodeUnsupported, muxwire.OriginLocal,

@@ -50,7 +50,7 @@ func (s *Session) receiveFrames(now time.Duration, b []byte, n int, f *muxwire.F
 		if !whole {
 			break
 		}
-		m, err := f.Decode(b[n:], &s.lim, s.sums)
+		m, err := f.Decode(b[n:], &s.cfg.lim, s.sums)
 		if err != nil {
 			return n, evs, s.badFrame(b[n:], err)
 		}
@@ -82,7 +82,7 @@ func (s *Session) whole(b []byte) (bool, error) {
 	if len(b)-HeaderBytes >= int(b[0])<<16|int(b[1])<<8|int(b[2]) {
 		return true, nil
 	}
-	_, _, err := muxwire.FrameLen(b, &s.lim, s.sums)
+	_, _, err := muxwire.FrameLen(b, &s.cfg.lim, s.sums)
 	return false, err
 }
 
@@ -104,7 +104,7 @@ func (s *Session) markPartial(now time.Duration, left int, fresh bool) {
 func (s *Session) badFrame(b []byte, err error) error {
 	if !s.sums {
 		var f muxwire.Frame
-		if _, plain := f.Decode(b, &s.lim, true); plain == nil && f.Type == muxwire.FrameTypeGoaway && f.Stream == 0 {
+		if _, plain := f.Decode(b, &s.cfg.lim, true); plain == nil && f.Type == muxwire.FrameTypeGoaway && f.Stream == 0 {
 			return s.onEarlyGoAway(&f)
 		}
 	}

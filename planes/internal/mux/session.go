@@ -31,7 +31,6 @@ type Stats struct {
 type Session struct {
 	cfg       *Config
 	admitCall AcceptFunc
-	lim       muxwire.Limits
 	peer      Peer
 	err       *ConnError
 
@@ -120,7 +119,6 @@ func (c Config) Complete() *Config {
 // it. It is not changed; its Accept is not used, accept is.
 func NewShared(cfg *Config, accept AcceptFunc, now time.Duration) *Session {
 	s := &Session{cfg: cfg, streams: table{scatter: cfg.Scatter}, admitCall: accept, lastRecv: now, lastTick: now, late: 64}
-	s.lim = muxwire.Limits{MaxBody: uint64(s.cfg.MaxBody)}
 	s.nextID = 1
 	if s.cfg.Role == Accepter {
 		s.nextID = 2
