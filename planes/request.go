@@ -26,7 +26,8 @@ type Request struct {
 	// Headers travel with the request: at most 64, names 1 to 255 bytes, values
 	// at most 4096 bytes, in order.
 	Headers []Header
-	// Class is the scheduling class of the call's stream.
+	// Class is the scheduling class of the call's stream. It travels with the
+	// call; nothing acts on it yet.
 	Class Class
 }
 

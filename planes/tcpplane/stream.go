@@ -12,7 +12,7 @@ import (
 )
 
 // Stream is the caller's end of a response stream. Recv, All and Close are for one
-// goroutine; Stop and Cancel may be called from any.
+// goroutine; Stop may be called from any.
 type Stream struct {
 	c     *Client
 	l     *link
