@@ -84,6 +84,9 @@ func routes(s *tcpplane.Server) {
 		}
 		return nil
 	})
+	s.HandleFunc("item-then-fail", func(_ context.Context, _ *planes.Request, w planes.ResponseWriter) error {
+		return errors.Join(w.Send([]byte("x")), errors.New("the engine broke"))
+	})
 	s.HandleFunc("burst-then-fail", func(_ context.Context, _ *planes.Request, w planes.ResponseWriter) error {
 		for range 3 {
 			if err := w.Send([]byte("x")); err != nil {
@@ -149,7 +152,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 			{"unknown route", "nowhere", 0, 0, planes.CodeNotFound, planes.PhaseNotStarted, "nowhere"},
 			{"handler's own error", "fail", 0, 0, planes.CodeDenied, planes.PhaseStarted, "not you, me"},
 			{"inline panic", "panic", 0, 0, planes.CodeInternal, planes.PhaseStarted, "panicked"},
-			{"stream error on a unary call", "burst-then-fail", 0, 0, planes.CodeHandler, planes.PhaseStarted, "the engine broke"},
+			{"handler's error behind an item", "item-then-fail", 0, 0, planes.CodeHandler, planes.PhaseStarted, "the engine broke"},
 			{"request's timeout", "wait", 0, 20 * time.Millisecond, planes.CodeDeadline, planes.PhaseStarted, "deadline"},
 			{"context's deadline", "wait", 20 * time.Millisecond, 0, planes.CodeDeadline, planes.PhaseStarted, "deadline"},
 		}
