@@ -109,11 +109,10 @@ func version() string {
 	return info.Main.Version
 }
 
-// flags returns a flag set that reports on standard error.
+// flags returns a flag set that reports nothing itself: parse does.
 func (c *command) flags(name string) *flag.FlagSet {
 	fs := flag.NewFlagSet("wiregen "+name, flag.ContinueOnError)
-	fs.SetOutput(c.err)
-	fs.Usage = func() { fmt.Fprint(c.err, usage) }
+	fs.SetOutput(io.Discard)
 	return fs
 }
 
@@ -122,8 +121,10 @@ func (c *command) parse(fs *flag.FlagSet, args []string) (code int, ok bool) {
 	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(c.out, usage)
 		return exitOK, false
 	case err != nil:
+		fmt.Fprintf(c.err, "%s: %v (see wiregen --help)\n", fs.Name(), err)
 		return exitUsage, false
 	}
 	return exitOK, true
