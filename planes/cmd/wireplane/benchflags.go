@@ -205,7 +205,7 @@ Output:
 Contenders:
 `)
 	for _, c := range all {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.Name, c.About)
+		fmt.Fprintf(&b, "  %-14s %s\n", c.Name, c.About)
 	}
 	b.WriteString(`
 Exit status: 0 measured, 1 a measurement failed, 2 wrong usage.
