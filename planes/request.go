@@ -52,7 +52,9 @@ type TraceContext struct {
 }
 
 // IsZero reports whether there is no trace context.
-func (t TraceContext) IsZero() bool { return t == TraceContext{} }
+func (t TraceContext) IsZero() bool {
+	return t.TraceID == [16]byte{} && t.SpanID == [8]byte{} && t.Flags == 0
+}
 
 // Handler answers calls in a goroutine of its own. Send any number of items to w,
 // then return: nil ends the stream cleanly; a *Error (see Errorf) travels as it

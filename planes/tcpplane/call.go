@@ -223,7 +223,7 @@ func (l *link) openLocked(ctx context.Context, req *planes.Request, owner any) (
 		}
 	}
 	if left > 0 {
-		deadline = monotonic() + left
+		deadline = l.clockLocked() + left
 		o.HasDeadline, o.Deadline = true, uint32(min((left+time.Millisecond-1)/time.Millisecond, 1<<31))
 	}
 	if !req.Trace.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wireplane/wireplane/codec/muxwire"
@@ -52,7 +53,7 @@ type link struct {
 	mu    sync.Mutex
 	sess  *mux.Session  // made when the connection is open
 	batch *batch        // the one under way, for accept
-	now   time.Duration // when it came, for accept
+	now   time.Duration // when it came
 	route []byte        // scratch of Open
 	full  chan struct{} // closed when the peer takes more calls; nil if nobody waits
 	armed time.Duration
@@ -60,6 +61,7 @@ type link struct {
 
 	ready chan struct{} // dialer: closed when calls may be opened, or when the connection is gone
 	once  sync.Once
+	turn  atomic.Bool   // callers that the latest batch has woken run just now
 	ended bool          // the connection is gone and its calls are told
 	done  chan struct{} // closed then; made when somebody waits for it, see gone
 }
@@ -124,7 +126,11 @@ func (l *link) OnData(c *netpoll.Conn, b []byte) (int, error) {
 	n, left, err := l.receive(w, b)
 	woken := w.woken
 	putBatch(w)
-	yield(woken, left)
+	if woken > 0 {
+		l.turn.Store(true)
+		yield(woken, left)
+		l.turn.Store(false)
+	}
 	c.Wake() // a mark only: the flush follows this call
 	return n, err
 }
@@ -146,6 +152,16 @@ func (l *link) receive(w *batch, b []byte) (n, left int, _ error) {
 	l.mu.Unlock()
 	l.side.events(l, w)
 	return n, left, err
+}
+
+// clockLocked returns the time for a call that is being opened. Callers that the
+// latest batch has woken take the time of that batch: it is over in a moment, and
+// reading the clock is dear on some machines.
+func (l *link) clockLocked() time.Duration {
+	if l.turn.Load() {
+		return l.now
+	}
+	return monotonic()
 }
 
 // yield lets goroutines that this batch has woken run before its flush, so that the
