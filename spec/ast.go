@@ -46,9 +46,10 @@ type File struct {
 	Streams []*Stream
 	Vectors []*Vector
 
-	scope   map[string]Decl // set by Check
-	checked bool
-	broken  error // what Parse returned
+	scope    map[string]Decl // set by Check
+	checked  bool
+	broken   error     // what Parse returned
+	mistakes ErrorList // of form, which do not keep Check from going on
 }
 
 // Decl is a declaration at the top level of a file: *Limit, *Const, *Enum,

@@ -27,7 +27,7 @@ func (f *File) Check() error {
 	if f.checked || f.broken != nil {
 		return f.broken
 	}
-	c := &checker{rep: &reporter{file: f.Name}, file: f, state: make(map[*Struct]*structState)}
+	c := &checker{rep: &reporter{file: f.Name, errs: slices.Clone(f.mistakes)}, file: f, state: make(map[*Struct]*structState)}
 	c.collect()
 	c.checkConsts()
 	for _, e := range f.Enums {

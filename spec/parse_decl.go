@@ -163,7 +163,7 @@ func (p *parser) parseEnum() {
 	first := p.take()
 	d := &Enum{Span: first.Span, Doc: p.docAbove(first.Start.Line), Open: first.text == "open"}
 	if first.text == "enum" {
-		p.rep.errorf(first.Span, "an enum is either `open enum` or `closed enum`").
+		p.rep.clearf(first.Span, "an enum is either `open enum` or `closed enum`").
 			note(Span{}, "open: an unknown value is kept; closed: it is refused").fix("write `closed enum`")
 	} else if !p.gotWord("enum") {
 		p.unexpected("`enum`")

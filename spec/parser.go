@@ -49,8 +49,13 @@ func Parse(name string, src []byte) (*File, error) {
 	p := &parser{rep: rep, file: f}
 	p.load(lex(string(src), rep))
 	p.parseFile()
-	f.broken = rep.err()
-	return f, f.broken
+	err := rep.err()
+	if rep.onlyClear() {
+		f.mistakes = rep.errs
+	} else {
+		f.broken = err
+	}
+	return f, err
 }
 
 // load splits the comments off the tokens.

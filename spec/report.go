@@ -11,7 +11,20 @@ type reporter struct {
 	errs    ErrorList
 	dropped int
 	extra   Span // where the first dropped one was
+	clear   int  // how many of errs left no doubt about what was meant
 }
+
+// clearf records a mistake of form that leaves no doubt about what was meant, so
+// that the rest of the file can be checked all the same.
+func (r *reporter) clearf(at Span, format string, args ...any) *Error {
+	before := len(r.errs)
+	e := r.errorf(at, format, args...)
+	r.clear += len(r.errs) - before
+	return e
+}
+
+// onlyClear reports whether every mistake so far is one of clearf's.
+func (r *reporter) onlyClear() bool { return r.clear == len(r.errs) && r.dropped == 0 }
 
 // errorf records a diagnostic and returns it, so that the caller can add notes
 // and a fix. Two diagnostics never start at the same place: the later one is

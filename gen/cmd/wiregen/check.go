@@ -52,8 +52,8 @@ func (c *command) checkFile(name string, asJSON bool) int {
 		return c.fail(err)
 	}
 	f, err := spec.Parse(name, src)
-	if err == nil {
-		err = f.Check()
+	if all := f.Check(); all != nil {
+		err = all // Parse's mistakes, and the others if the form left no doubt
 	}
 	if err == nil {
 		_, err = gen.Generate(f, gen.Options{})

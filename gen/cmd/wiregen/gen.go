@@ -74,8 +74,8 @@ func (c *command) load(name string) (*spec.File, int) {
 		return nil, c.fail(err)
 	}
 	f, err := spec.Parse(name, src)
-	if err == nil {
-		err = f.Check()
+	if all := f.Check(); all != nil {
+		err = all // Parse's mistakes, and the others if the form left no doubt
 	}
 	if err != nil {
 		return nil, c.report(err, src)
