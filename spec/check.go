@@ -20,8 +20,8 @@ type checker struct {
 
 // Check resolves the file and fills in everything that the model marks "set by
 // Check". It returns nil or an ErrorList with every mistake found. Checking a
-// file twice is allowed and does nothing the second time. The error of Parse, if
-// there was one, is returned again. Check must not be called from two goroutines
+// file twice is allowed and does nothing the second time. The mistakes that Parse
+// found are returned again, alone if they leave doubt about the rest. Check must not be called from two goroutines
 // at once.
 func (f *File) Check() error {
 	if f.checked || f.broken != nil {

@@ -36,7 +36,7 @@ type comment struct {
 // Parse reads a .wire file. name is used in diagnostics only. src is borrowed
 // for the life of the File. The error, if any, is an ErrorList with every
 // mistake found; the File is not nil even then, but holds only what could be
-// read and cannot be checked.
+// read. Check adds the mistakes beyond those of form, if these leave no doubt.
 func Parse(name string, src []byte) (*File, error) {
 	rep := &reporter{file: name}
 	f := &File{Name: name, Source: src}
