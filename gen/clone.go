@@ -87,8 +87,6 @@ func (g *generator) cloneMatch(m *message, f *spec.Field, t *spec.MatchType, fro
 // hasSlices reports whether the Go struct of s holds slices.
 func hasSlices(s *spec.Struct) bool { return make(visited).hasSlices(s) }
 
-func typeSlices(t spec.Type) bool { return make(visited).typeSlices(t) }
-
 func (v visited) hasSlices(s *spec.Struct) bool {
 	for _, f := range s.Fields {
 		if !f.Vanishes && v.typeSlices(f.Type) {
