@@ -55,6 +55,7 @@ const (
 	inOuts                              // is in Session.outs
 	answered                            // an item or END went out, which implies STARTED
 	started                             // the handler runs
+	stopped                             // STOP was sent: asking again says nothing new
 )
 
 func (st *stream) is(f streamFlags) bool { return st.flags&f != 0 }

@@ -145,7 +145,8 @@ func (s *Session) Reset(id uint32, code muxwire.Code, why string) (phase muxwire
 
 // Stop asks the peer to end a call of ours early; what it has produced still comes.
 func (s *Session) Stop(id uint32, why string) {
-	if st := s.streams.get(id); st != nil && st.is(local) && s.err == nil {
+	if st := s.streams.get(id); st != nil && st.is(local) && !st.is(stopped) && s.err == nil {
+		st.flags |= stopped
 		s.appendReason(muxwire.FrameTypeStop, id, muxwire.CodeCancelled, st.phase, why)
 	}
 }
