@@ -66,6 +66,7 @@ var allowances = []struct {
 	{"netpoll/internal/gnetloop", []string{"std", "pool/buf", "netpoll/internal", "internal/invariants",
 		"github.com/panjf2000/gnet/v2", "golang.org/x/sys"}, "the driver behind the door"},
 	{"planes", []string{"std", "codec", "framing", "pool/buf"}, "the contract imports no transport"},
+	{"planes/envelope", []string{"std", "codec", "planes"}, "the form of a request is nobody's transport"},
 	{"planes/internal/mux", append(slices.Clone(hermetic), "time", "codec", "framing", "pool/buf", "planes/internal/mux",
 		"internal/invariants", "cmp", "container/heap", "maps"), "the state machine does no I/O and has one owner"},
 	{"planes/tcpplane", []string{"std", "codec", "framing", "pool", "netpoll", "planes", "internal/invariants"},
