@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%.20q: %v", b, err)
 		}
 	}
-	b := []byte(strings.Replace(string(whole), `"single_in"`, `"many_in_"`, 1))
+	b := []byte(strings.Replace(string(whole), `"single_in"`, `"many_inxx"`, 1))
 	for i := range 8 {
 		b[16+i] = 0 // no checksum
 	}
