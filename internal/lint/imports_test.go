@@ -71,6 +71,7 @@ var allowances = []struct {
 		"internal/invariants", "cmp", "container/heap", "maps"), "the state machine does no I/O and has one owner"},
 	{"planes/tcpplane", []string{"std", "codec", "framing", "pool", "netpoll", "planes", "internal/invariants"},
 		"a plane joins the state machine and the loop"},
+	{"discovery", []string{"std", "planes", "discovery"}, "records are made of the contract's addresses, capabilities and offers; planes knows no discovery"},
 	{"internal/invariants", []string{"std"}, "every package may use it"},
 	{"internal/testenv", []string{"std", "go.uber.org/goleak"}, "every test may use it"},
 	{"internal/ci", []string{"std"}, "it must run before anything else is there"},
