@@ -190,6 +190,9 @@ type RequestTransport struct {
 // a worker Client; the other may be nil.
 type ResponseTransport struct {
 	Registration
+	// Reply is the ConnectionInfo.Transport that Client answers and Server hands out,
+	// such as "tcp_server". "" stands for the ID.
+	Reply  string
 	Client ResponseClient
 	Server ResponseServer
 }

@@ -1,0 +1,325 @@
+package planes
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// callStream is the answer to a call that may still move from one way of making it
+// to the next, until the first item or the terminal.
+type callStream struct {
+	reg    *TransportRegistry
+	call   Call
+	ctx    context.Context //nolint:containedctx // governs the whole stream, see Do
+	cancel context.CancelFunc
+
+	ways  []candidate // of the present target, those not tried yet
+	asked bool        // Next has been called
+
+	mu      sync.Mutex // guards cur and stopped: Stop may come from any goroutine
+	cur     StreamReader
+	stopped bool
+
+	way     candidate // the one that cur came by
+	plane   Plane     // whose Start was last announced
+	started time.Time // then
+	begun   bool      // an item or the clean end has come
+	first   time.Duration
+	items   uint64
+	bytes   uint64
+	over    error // the terminal
+}
+
+// advance makes the call in the next way there is; last is why the one before failed.
+func (s *callStream) advance(last error) error {
+	for {
+		w, err := s.next(last)
+		if err != nil {
+			return err
+		}
+		if last != nil && s.reg.cfg.Observer.Fallback != nil {
+			s.reg.cfg.Observer.Fallback(s.way.info(RequestPlane, s.route()), w.info(RequestPlane, s.route()), last)
+		}
+		s.way = w
+		cur, err := s.attempt()
+		if err == nil {
+			s.mu.Lock()
+			s.cur = cur
+			stopped := s.stopped
+			s.mu.Unlock()
+			if stopped {
+				cur.Stop()
+			}
+			return nil
+		}
+		if !s.movesOn(err) {
+			return err
+		}
+		last = err
+	}
+}
+
+func (s *callStream) route() string { return s.call.Request.Route }
+
+// next chooses the next way: another offer of the target, if the transport was at
+// fault, or another target.
+func (s *callStream) next(last error) (candidate, error) {
+	if s.ctx.Err() != nil && last != nil {
+		return candidate{}, last
+	}
+	if last != nil && faultOf(last) != faultTransport {
+		s.ways = nil
+	}
+	for {
+		if w, ok := s.pick(); ok {
+			return w, nil
+		}
+		if s.asked && last == nil {
+			last = &Error{Code: CodeInternal, Phase: PhaseNotStarted, Op: "call", Route: s.route(), Reason: "no target"}
+		}
+		t, ok := s.call.Next(last)
+		if !ok {
+			if last == nil {
+				last = &Error{Code: CodeNotFound, Phase: PhaseNotStarted, Op: "call", Route: s.route(), Reason: "there is no target"}
+			}
+			return candidate{}, last
+		}
+		s.asked = true
+		if s.ways = s.reg.candidates(s.ways[:0], t, s.call.Require); len(s.ways) == 0 {
+			last = s.reg.noWay(t, s.route())
+		}
+	}
+}
+
+// pick takes the first way whose breakers allow it, or else the first at all: a call
+// that has no other way is better tried than refused.
+func (s *callStream) pick() (candidate, bool) {
+	if len(s.ways) == 0 {
+		return candidate{}, false
+	}
+	b := &s.reg.breakers
+	at := 0
+	for i := range s.ways {
+		w := &s.ways[i]
+		if !b.allow(w.requestKey()) {
+			continue
+		}
+		if w.response != nil && !b.allow(w.responseKey()) {
+			b.abandon(w.requestKey())
+			continue
+		}
+		at = i
+		break
+	}
+	w := s.ways[at]
+	s.ways = append(s.ways[:at], s.ways[at+1:]...)
+	return w, true
+}
+
+// movesOn reports whether a call that failed with err may be made another way.
+func (s *callStream) movesOn(err error) bool {
+	if s.ctx.Err() != nil {
+		return false
+	}
+	var e *Error
+	if !errors.As(err, &e) || e == nil || e.Phase != PhaseNotStarted {
+		return false
+	}
+	return SafeToRetry(err) || e.Code == CodeTooLarge || e.Code == CodeUnsupported
+}
+
+// attempt makes the call in the chosen way.
+func (s *callStream) attempt() (StreamReader, error) {
+	s.start(RequestPlane)
+	req := s.call.Request
+	if s.way.response == nil {
+		cur, err := s.way.request.Client.(Exchanger).Exchange(s.ctx, s.way.offer.Request.Address, req)
+		if err != nil {
+			s.failed(err)
+			return nil, err
+		}
+		return cur, nil
+	}
+	id := newID()
+	p, err := s.way.response.Server.Expect(s.ctx, Expectation{
+		ID: id, Route: req.Route, Instance: s.way.instance, Target: s.way.offer.Request.Address.String(), Response: s.way.offer.Response,
+	})
+	if err != nil {
+		s.failed(err)
+		return nil, err
+	}
+	env := Envelope{ID: id, Reply: p.Reply(), Request: req}
+	if err := s.way.request.Client.Send(s.ctx, s.way.offer.Request.Address, &env); err != nil {
+		p.Cancel()
+		s.failed(err)
+		return nil, err
+	}
+	s.taken()
+	cur, err := p.Accept(s.ctx)
+	if err != nil {
+		p.Cancel()
+		s.failed(err)
+		return nil, err
+	}
+	return cur, nil
+}
+
+// newID returns a random request id, a version 4 UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var t [36]byte
+	hex.Encode(t[:8], b[:4])
+	hex.Encode(t[9:13], b[4:6])
+	hex.Encode(t[14:18], b[6:8])
+	hex.Encode(t[19:23], b[8:10])
+	hex.Encode(t[24:], b[10:])
+	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
+	return string(t[:])
+}
+
+func (s *callStream) start(p Plane) {
+	s.plane, s.started = p, time.Now()
+	if f := s.reg.cfg.Observer.Start; f != nil {
+		f(s.way.info(p, s.route()))
+	}
+}
+
+func (s *callStream) end(err error) {
+	if f := s.reg.cfg.Observer.End; f != nil {
+		r := CallResult{Err: err, Elapsed: time.Since(s.started)}
+		if s.plane == ResponsePlane {
+			r.First, r.Items, r.Bytes = s.first, s.items, s.bytes
+		}
+		f(s.way.info(s.plane, s.route()), r)
+	}
+}
+
+// taken ends the request's half well, and starts the response's.
+func (s *callStream) taken() {
+	s.end(nil)
+	s.reg.breakers.worked(s.way.requestKey())
+	s.start(ResponsePlane)
+}
+
+// failed ends the present half with err, and tells the breaker.
+func (s *callStream) failed(err error) {
+	s.end(err)
+	k := s.way.requestKey()
+	if s.plane == ResponsePlane {
+		k = s.way.responseKey()
+	}
+	b := &s.reg.breakers
+	if counts(err) && s.ctx.Err() == nil {
+		b.broke(k)
+	} else {
+		b.abandon(s.way.requestKey())
+	}
+	if s.way.response != nil && s.plane == RequestPlane {
+		b.abandon(s.way.responseKey())
+	}
+}
+
+// Recv implements StreamReader.
+func (s *callStream) Recv(ctx context.Context) ([]byte, error) {
+	for {
+		if s.over != nil {
+			return nil, s.over
+		}
+		item, err := s.cur.Recv(ctx)
+		switch {
+		case err == nil:
+			s.began()
+			if s.items++; s.items == 1 {
+				s.first = time.Since(s.started)
+			}
+			s.bytes += uint64(len(item))
+			return item, nil
+		case err == io.EOF: //nolint:errorlint // only bare EOF is a clean end
+			s.began()
+			s.finish(nil)
+			continue
+		case ctx.Err() != nil && !isTerminal(err):
+			return nil, err // the caller's patience, not the stream's end
+		}
+		if !isTerminal(err) { // a transport that breaks the contract is still reported once
+			err = &Error{Code: CodeInternal, Phase: PhaseMaybe, Op: "stream", Route: s.route(), Items: s.items, Err: err}
+		}
+		if s.begun || !s.movesOn(err) {
+			s.finish(err)
+			continue
+		}
+		s.failed(err)
+		_ = s.cur.Close()
+		if err := s.advance(err); err != nil {
+			s.over = err
+			s.cancel()
+		}
+	}
+}
+
+func isTerminal(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// began notes that the answer has begun, after which the call cannot be made again.
+func (s *callStream) began() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.call = Call{Request: &Request{Route: s.route()}} // the caller's is its own again
+	if s.plane == RequestPlane {                       // in the same exchange: the first answer says that it was taken
+		s.taken()
+	}
+	if s.way.response != nil {
+		s.reg.breakers.worked(s.way.responseKey())
+	}
+}
+
+// finish sets the terminal.
+func (s *callStream) finish(err error) {
+	if s.over != nil {
+		return
+	}
+	if s.over = err; err == nil {
+		s.over = io.EOF
+		s.end(nil)
+	} else {
+		s.failed(err)
+	}
+	s.cancel()
+}
+
+// Stop implements StreamReader.
+func (s *callStream) Stop() {
+	s.mu.Lock()
+	cur := s.cur
+	s.stopped = true
+	s.mu.Unlock()
+	if cur != nil {
+		cur.Stop()
+	}
+}
+
+// Close implements StreamReader.
+func (s *callStream) Close() error {
+	err := s.cur.Close()
+	if s.over == nil {
+		phase := PhaseMaybe
+		if s.begun {
+			phase = PhaseStarted
+		}
+		s.finish(&Error{Code: CodeCancelled, Phase: phase, Op: "stream", Route: s.route(), Items: s.items,
+			Target: s.way.offer.Request.Address.String(), Reason: "the caller closed the stream"})
+	}
+	s.cancel()
+	return err
+}
