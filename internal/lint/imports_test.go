@@ -69,6 +69,7 @@ var allowances = []struct {
 	{"planes/envelope", []string{"std", "codec", "planes"}, "the form of a request is nobody's transport"},
 	{"planes/internal/mux", append(slices.Clone(hermetic), "time", "codec", "framing", "pool/buf", "planes/internal/mux",
 		"internal/invariants", "cmp", "container/heap", "maps"), "the state machine does no I/O and has one owner"},
+	{"planes/internal/sniff", []string{"std"}, "it looks at bytes and knows no protocol"},
 	{"planes/tcpplane", []string{"std", "codec", "framing", "pool", "netpoll", "planes", "internal/invariants"},
 		"a plane joins the state machine and the loop"},
 	{"discovery", []string{"std", "planes", "discovery"}, "records are made of the contract's addresses, capabilities and offers; planes knows no discovery"},
