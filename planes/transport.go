@@ -182,8 +182,10 @@ type Advertiser interface {
 // worker Server; the other may be nil.
 type RequestTransport struct {
 	Registration
-	Client RequestClient
-	Server RequestServer
+	// Exchanges says that Server answers in the request's own stream or exchange, too.
+	Exchanges bool
+	Client    RequestClient
+	Server    RequestServer
 }
 
 // ResponseTransport is one response transport of a process. A router needs Server,
