@@ -245,10 +245,10 @@ func (s *callStream) Recv(ctx context.Context) ([]byte, error) {
 			s.began()
 			s.finish(nil)
 			continue
-		case ctx.Err() != nil && !isTerminal(err):
+		case ctx.Err() != nil && !IsTerminal(err):
 			return nil, err // the caller's patience, not the stream's end
 		}
-		if !isTerminal(err) { // a transport that breaks the contract is still reported once
+		if !IsTerminal(err) { // a transport that breaks the contract is still reported once
 			err = &Error{Code: CodeInternal, Phase: PhaseMaybe, Op: "stream", Route: s.route(), Items: s.items, Err: err}
 		}
 		if s.begun || !s.movesOn(err) {
@@ -262,11 +262,6 @@ func (s *callStream) Recv(ctx context.Context) ([]byte, error) {
 			s.cancel()
 		}
 	}
-}
-
-func isTerminal(err error) bool {
-	var e *Error
-	return errors.As(err, &e)
 }
 
 // began notes that the answer has begun, after which the call cannot be made again.

@@ -2,6 +2,7 @@ package planes
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 )
@@ -68,6 +69,13 @@ type StreamWriter interface {
 	Controlled() <-chan Control
 	// Reason returns what ended or shall end the stream, or nil.
 	Reason() *Error
+}
+
+// IsTerminal reports whether an error of Recv is the end of the stream, rather than
+// the end of the caller's patience.
+func IsTerminal(err error) bool {
+	var e *Error
+	return err == io.EOF || errors.As(err, &e) //nolint:errorlint // Recv returns EOF bare
 }
 
 // All returns the items of r as a sequence. A stream that ends cleanly ends the
