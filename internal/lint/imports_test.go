@@ -73,6 +73,7 @@ var allowances = []struct {
 	{"planes/internal/mux", append(slices.Clone(hermetic), "time", "codec", "framing", "pool/buf", "planes/internal/mux",
 		"internal/invariants", "cmp", "container/heap", "maps"), "the state machine does no I/O and has one owner"},
 	{"planes/internal/sniff", []string{"std"}, "it looks at bytes and knows no protocol"},
+	{"planes/dynenv", []string{"std"}, "settings are plain values that know no plane"},
 	{"planes/tcpplane", []string{"std", "codec", "framing", "pool", "netpoll", "planes", "internal/invariants"},
 		"a plane joins the state machine and the loop"},
 	{"discovery", []string{"std", "planes", "discovery"}, "records are made of the contract's addresses, capabilities and offers; planes knows no discovery"},
