@@ -42,7 +42,7 @@ type origin struct {
 	text   string // the value as it is shown
 }
 
-// Load makes a Config of an environment, as os.Environ returns it, and a parsed
+// Load makes a Config of an environment, as [FromOS] returns it, and a parsed
 // file, which may be nil. The error joins a [*KnobError] for every mistake there is,
 // those in a file value that the environment overrides included; Config is nil then.
 // Both arguments are only read.
