@@ -22,6 +22,7 @@ var committed = []struct{ file, dir string }{
 	{"../spec/mux.wire", "../codec/muxwire"},
 	{"../spec/twopart.wire", "../codec/twopart"},
 	{"../spec/dynamo.wire", "../codec/dynwire"},
+	{"../spec/stream.wire", "../codec/streamwire"},
 	{"../codec/internal/benchwire/bench.wire", "../codec/internal/benchwire"},
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/wireplane/wireplane/codec"
 	"github.com/wireplane/wireplane/codec/dynwire"
 	"github.com/wireplane/wireplane/codec/muxwire"
+	"github.com/wireplane/wireplane/codec/streamwire"
 	"github.com/wireplane/wireplane/codec/twopart"
 )
 
@@ -22,6 +23,7 @@ func Specs() []Spec {
 		{"mux", muxwire.Messages()},
 		{"twopart", twopart.Messages()},
 		{"dynamo", dynwire.Messages()},
+		{"stream", streamwire.Messages()},
 	}
 }
 
