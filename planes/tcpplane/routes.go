@@ -21,25 +21,34 @@ type route struct {
 	inline planes.InlineHandler
 	unary  UnaryHandler
 	stream planes.Handler
+	any    bool // it takes every route that has no handler; name is empty
 }
 
 // routeTable maps routes to handlers. Look-ups take no lock: the map is copied on
 // every change.
 type routeTable struct {
-	mu sync.Mutex
-	m  atomic.Pointer[map[string]*route]
+	mu  sync.Mutex
+	m   atomic.Pointer[map[string]*route]
+	any atomic.Pointer[route]
 }
 
 func (t *routeTable) get(name []byte) *route {
-	m := t.m.Load()
-	if m == nil {
+	if m := t.m.Load(); m != nil {
+		if r := (*m)[string(name)]; r != nil {
+			return r
+		}
+	}
+	if len(name) == 0 || len(name) > maxRoute {
 		return nil
 	}
-	return (*m)[string(name)]
+	return t.any.Load()
 }
 
+// maxRoute is the longest route, in bytes.
+const maxRoute = 1024
+
 func (t *routeTable) add(r *route) {
-	if n := len(r.name); n == 0 || n > 1024 {
+	if n := len(r.name); n == 0 || n > maxRoute {
 		panic(fmt.Sprintf("tcpplane: a route has 1 to 1024 bytes, this one %d", n))
 	}
 	t.mu.Lock()
@@ -71,4 +80,18 @@ func (s *Server) HandleUnary(name string, h UnaryHandler) {
 // block: it is the fastest, and while it runs every connection of its loop waits.
 func (s *Server) HandleInline(name string, h planes.InlineHandler) {
 	s.routes.add(&route{name: name, inline: h})
+}
+
+// HandleAny registers the handler of all routes that have none of their own: it finds
+// the caller's route, 1 to 1024 bytes, in the request, and decides whether the call is
+// taken. So the caller is told that its call runs only when w's Begin is called (see
+// [Beginner]) or the first item is sent. Until then an *planes.Error with PhaseNotStarted
+// refuses the call: the caller may repeat it elsewhere. A second HandleAny replaces the
+// first.
+func (s *Server) HandleAny(h planes.Handler) { s.routes.any.Store(&route{stream: h, any: true}) }
+
+// Beginner is what the ResponseWriter of every handler of this plane implements as well.
+type Beginner interface {
+	// Begin tells the caller that the handler runs, unless it knows.
+	Begin() error
 }

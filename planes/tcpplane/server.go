@@ -150,6 +150,20 @@ func (s *Server) accept(*netpoll.Conn) (netpoll.Handler, error) {
 	return newLink(s, mux.Accepter, s.log), nil
 }
 
+// Attach serves a connection that was accepted elsewhere, from its first byte on, and
+// owns it from then on: after an error it is closed. It must not be called from a
+// handler that runs on a loop.
+func (s *Server) Attach(nc net.Conn) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return errors.Join(ErrServerClosed, nc.Close())
+	}
+	_, err := s.group.Attach(nc, newLink(s, mux.Accepter, s.log))
+	return err
+}
+
 func (s *Server) config() *configs { return s.conns }
 
 // opened notes a connection; one that comes too late is closed.

@@ -1,6 +1,7 @@
 package tcpplane
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -35,10 +36,12 @@ type serverCall struct {
 	l       *link
 	id      uint32
 	route   *route
+	name    string // of the route, as the caller knows it; req is the handler's
 	req     planes.Request
 	payload *buf.Buffer   // of a call that waited; others use their worker's memory
 	wake    chan struct{} // one token: Send may make progress
 	waited  bool          // for a place of the gate
+	begun   bool          // of HandleAny: the caller knows, or shall, that it runs
 }
 
 // accept decides on a call of the peer. It runs inside Session.Receive.
@@ -58,6 +61,7 @@ func (l *link) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, str
 	c := &serverCall{srv: s, l: l, id: id, route: r}
 	c.base = s.base
 	fillRequest(&c.req, r, o)
+	c.name = c.req.Route
 	if o.HasDeadline {
 		c.deadline = start.Add(l.now + c.req.Timeout)
 	}
@@ -69,7 +73,9 @@ func (l *link) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, str
 
 // fillRequest copies what OPEN says about the call, all but the payload.
 func fillRequest(req *planes.Request, r *route, o *muxwire.Open) {
-	req.Route = r.name
+	if req.Route = r.name; r.any {
+		req.Route = string(o.Route)
+	}
 	if o.HasDeadline {
 		req.Timeout = time.Duration(o.Deadline) * time.Millisecond
 	}
@@ -134,7 +140,7 @@ func (s *Server) events(l *link, w *batch) {
 // stop ends the context of a call. The event does not say how far the call has come;
 // the handler that gets the error runs, so a retry would run it again.
 func (c *serverCall) stop(ev *mux.Event) {
-	e := ended(ev, "handle", c.route.name, "")
+	e := ended(ev, "handle", c.name, "")
 	e.Phase = planes.PhaseStarted
 	c.end(e)
 }
@@ -165,6 +171,7 @@ func (s *Server) request(l *link, w *batch, ev *mux.Event) {
 		}
 		run, place, ok := s.gate.enter(c, ev.Data)
 		switch {
+		case run && c.route.any: // it says itself that it runs
 		case run:
 			w.spawned = append(w.spawned, ev.ID)
 		case ok:
@@ -242,6 +249,9 @@ func (l *link) sendReplies(w *batch) {
 
 // started tells the caller that a handler which had to wait runs now.
 func (c *serverCall) started() {
+	if c.route.any {
+		return // it says itself that it runs
+	}
 	c.l.mu.Lock()
 	c.l.sess.Started(c.id)
 	c.l.mu.Unlock()
@@ -321,18 +331,48 @@ func (c *serverCall) finish(item []byte, has bool, err error) {
 	if err != nil {
 		code, why, err = verdict(err)
 	}
+	refusal := c.refusal(err)
 	c.l.mu.Lock()
-	if err != nil {
+	switch {
+	case refusal != nil:
+		c.l.sess.Refuse(c.id, code, refusal.RetryAfter, 0, why)
+	case err != nil:
 		c.l.sess.Fail(c.id, code, planes.OriginApp, why)
-	} else {
+	default:
 		c.l.sess.End(c.id, item, has)
 	}
 	c.l.mu.Unlock()
 	c.l.wake()
 	if err != nil && planes.CodeOf(err) == planes.CodeInternal {
-		c.l.log.Error("handler failed", "route", c.route.name, "err", err, "cause", cause(err))
+		c.l.log.Error("handler failed", "route", c.name, "err", err, "cause", cause(err))
 	}
 	c.end(errReturned)
+}
+
+// refusal returns err if it says that the call was not taken and the caller has not
+// been told otherwise. Only the handler of HandleAny decides about that.
+func (c *serverCall) refusal(err error) *planes.Error {
+	var e *planes.Error
+	if !c.route.any || c.begun || err == nil || !errors.As(err, &e) || e == nil || e.Phase != planes.PhaseNotStarted {
+		return nil
+	}
+	return e
+}
+
+// Begin tells the caller that the handler runs; see Beginner.
+func (c *serverCall) Begin() error {
+	if why := c.why(); why != nil {
+		return why
+	}
+	if c.begun {
+		return nil
+	}
+	c.begun = true
+	c.l.mu.Lock()
+	c.l.sess.Started(c.id)
+	c.l.mu.Unlock()
+	c.l.wake()
+	return nil
 }
 
 // errReturned ends the context of every handler that has returned; it is shared,
@@ -350,6 +390,7 @@ func cause(err error) any {
 // Send sends one item; see planes.ResponseWriter.
 func (c *serverCall) Send(item []byte) error {
 	off := 0
+	c.begun = true
 	for {
 		c.l.mu.Lock()
 		n, done, err := c.l.sess.Send(c.id, item, off)
@@ -362,7 +403,7 @@ func (c *serverCall) Send(item []byte) error {
 			if why := c.why(); why != nil {
 				return why
 			}
-			return refusedSend(err, c.route.name)
+			return refusedSend(err, c.name)
 		case done:
 			return nil
 		}
