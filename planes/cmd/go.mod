@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/panjf2000/gnet/v2 v2.9.7
 	github.com/wireplane/wireplane v0.0.0
+	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/sys v0.43.0
 	golang.org/x/term v0.42.0
 )

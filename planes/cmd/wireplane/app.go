@@ -16,6 +16,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	look           look
+	environ        []string    // where settings come from
 	demo           demo.Config // for tests: faults, and a stall that is shorter
 }
 
@@ -35,6 +36,7 @@ func commands() []command {
 		{"bench", "measure the plane beside a raw epoll floor", benchHelpText, func(ctx context.Context, a *app, args []string) int {
 			return runBench(ctx, args, a.stdout, a.stderr)
 		}},
+		{"config", "print every setting with its value, source and meaning", func() string { return configHelp }, runConfig},
 		{"version", "print what this binary was built from", func() string { return versionHelp }, runVersion},
 		{"help", "print this text, or that of a command", func() string { return helpHelp }, runHelp},
 		{benchPeer, "", nil, func(ctx context.Context, a *app, args []string) int {

@@ -23,7 +23,7 @@ func benchHelpText() string { return benchHelp(contend.All()) }
 // mainHelp lists the commands.
 func mainHelp() string {
 	var b strings.Builder
-	b.WriteString("wireplane shows the multiplexed plane at work, takes captured bytes apart, and measures.\n\n")
+	b.WriteString("wireplane shows the multiplexed plane at work, takes captured bytes apart, measures,\nand explains its settings.\n\n")
 	b.WriteString("Usage: wireplane COMMAND [arguments]\n\nCommands:\n")
 	for _, c := range commands() {
 		if c.summary != "" {

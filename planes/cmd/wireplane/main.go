@@ -4,6 +4,7 @@
 //	wireplane demo [FILE]      stream a file as many token streams, and check each
 //	wireplane inspect [FILE]   decode captured bytes with a built-in spec
 //	wireplane bench            measure the plane beside a raw floor
+//	wireplane config           every setting with its value, source and meaning
 //	wireplane version          what this binary was built from
 //	wireplane help [COMMAND]   how to use it
 //
@@ -17,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/wireplane/wireplane/planes/dynenv"
 )
 
 func main() {
@@ -29,7 +32,7 @@ func main() {
 
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{environ: dynenv.FromOS(), stdin: stdin, stdout: stdout, stderr: stderr}
 	a.look = lookAt(stdout, stderr)
 	return a.run(ctx, args)
 }

@@ -118,6 +118,8 @@ func TestWrongUsage(t *testing.T) {
 		"demo a --json b":          "one FILE, not 2: a b",
 		"bench --rounds":           "flag needs an argument",
 		"bench --suite nosuch":     `no suite "nosuch"`,
+		"config x":                 `unexpected argument "x"; a file`,
+		"config --chekc":           "no flag --chekc; did you mean --check?",
 		"inspect --spec":           "flag needs an argument",
 		"inspect --spec nosuch":    "nosuch",
 		"inspect --spek mux":       "no flag --spek; did you mean --spec?",
