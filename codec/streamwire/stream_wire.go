@@ -102,7 +102,6 @@ func (m *Record) sizeBody() int {
 	default:
 		return len(m.Body.Bytes)
 	}
-	return 0
 }
 
 // Append appends the encoding of m to dst and returns the longer slice; on error
