@@ -14,24 +14,18 @@ import (
 // wrapped; ErrExhausted; ErrClosed. After any of them nothing is lent, and a later
 // try may succeed, except after ErrClosed.
 func (p *Pool[K, V]) Acquire(ctx context.Context, key K) (*Lease[V], error) {
-	l, err := p.acquire(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	return newLease(l), nil
+	return p.acquire(ctx, key, &Lease[V]{}) // small enough to be inlined: the Lease stays on the caller's stack
 }
 
-// newLease is apart so that both inline and the Lease stays on the caller's stack.
-func newLease[V any](l Lease[V]) *Lease[V] { return &l }
-
-func (p *Pool[K, V]) acquire(ctx context.Context, key K) (Lease[V], error) {
+// acquire fills l and returns it.
+func (p *Pool[K, V]) acquire(ctx context.Context, key K, l *Lease[V]) (*Lease[V], error) {
 	start := time.Now()
 	e, reused, waited, err := p.obtain(ctx, key, start)
 	if err != nil {
 		if f := p.cfg.Observer.Failed; f != nil {
 			f(key, time.Since(start), err)
 		}
-		return Lease[V]{}, err
+		return nil, err
 	}
 	if f := p.cfg.Observer.Acquired; f != nil {
 		var wait time.Duration
@@ -41,7 +35,8 @@ func (p *Pool[K, V]) acquire(ctx context.Context, key K) (Lease[V], error) {
 		f(key, wait, reused)
 	}
 	// The term does not change before this lease ends, nor does the value.
-	return Lease[V]{value: e.value, of: e, term: e.term, reused: reused}, nil
+	l.value, l.of, l.term, l.reused = e.value, e, e.term, reused
+	return l, nil
 }
 
 // obtain returns a value that is lent.
