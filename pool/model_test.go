@@ -68,7 +68,6 @@ type simConn struct {
 type simDial struct {
 	key    int
 	result chan error
-	conn   *simConn // filled once it succeeded
 }
 
 // simClose is a Close that waits for the schedule.
