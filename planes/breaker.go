@@ -85,23 +85,23 @@ func (b *breakers) init(cfg BreakerConfig, changed func(uint64, TransportID, boo
 	b.cfg, b.changed, b.m = cfg, changed, make(map[breakerKey]*breaker)
 }
 
-// allow reports whether a call may try k now. A true answer for an open breaker makes
-// this call the probe: worked, broke or abandon must follow.
-func (b *breakers) allow(k breakerKey) bool {
+// allow reports whether a call may try k now, and whether it is the probe of an open
+// breaker: then worked, broke or abandon must follow.
+func (b *breakers) allow(k breakerKey) (ok, probe bool) {
 	if b.n.Load() == 0 {
-		return true
+		return true, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x := b.m[k]
 	switch {
 	case x == nil || !x.open:
-		return true
+		return true, false
 	case x.probing || time.Now().Before(x.until):
-		return false
+		return false, false
 	}
 	x.probing = true
-	return true
+	return true, true
 }
 
 // worked closes the breaker of k.
@@ -121,8 +121,9 @@ func (b *breakers) worked(k breakerKey) {
 	}
 }
 
-// broke counts a failure of k.
-func (b *breakers) broke(k breakerKey) {
+// broke counts a failure of k. Of an open breaker only the probe's failure counts: what
+// was tried for want of anything else does not keep it open longer.
+func (b *breakers) broke(k breakerKey, probe bool) {
 	b.mu.Lock()
 	x := b.m[k]
 	if x == nil {
@@ -133,19 +134,21 @@ func (b *breakers) broke(k breakerKey) {
 		b.m[k] = x
 		b.n.Store(int32(len(b.m)))
 	}
-	x.failures++
 	x.failed = time.Now()
 	opened := false
+	if !x.open {
+		x.failures++
+	}
 	switch {
 	case !x.open && x.failures >= b.cfg.Failures:
 		x.open, opened = true, true
 		x.wait = b.cfg.Open
 		x.until = x.failed.Add(x.wait)
-	case x.open && x.probing:
+	case x.open && probe:
 		x.wait = min(2*x.wait, b.cfg.MaxOpen)
 		x.until = x.failed.Add(x.wait)
+		x.probing = false
 	}
-	x.probing = false
 	b.mu.Unlock()
 	if opened && b.changed != nil {
 		b.changed(k.instance, k.id, true)

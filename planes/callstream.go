@@ -14,12 +14,12 @@ import (
 // to the next, until the first item or the terminal.
 type callStream struct {
 	reg    *TransportRegistry
-	call   Call
+	call   Call // forgotten once the answer has begun: it is the caller's again
+	route  string
 	ctx    context.Context //nolint:containedctx // governs the whole stream, see Do
 	cancel context.CancelFunc
 
-	ways  []candidate // of the present target, those not tried yet
-	asked bool        // Next has been called
+	ways []candidate // of the present target, those not tried yet
 
 	mu      sync.Mutex // guards cur and stopped: Stop may come from any goroutine
 	cur     StreamReader
@@ -27,7 +27,7 @@ type callStream struct {
 
 	way     candidate // the one that cur came by
 	plane   Plane     // whose Start was last announced
-	started time.Time // then
+	started time.Time // then, or when an exchange was begun
 	begun   bool      // an item or the clean end has come
 	first   time.Duration
 	items   uint64
@@ -42,8 +42,8 @@ func (s *callStream) advance(last error) error {
 		if err != nil {
 			return err
 		}
-		if last != nil && s.reg.cfg.Observer.Fallback != nil {
-			s.reg.cfg.Observer.Fallback(s.way.info(RequestPlane, s.route()), w.info(RequestPlane, s.route()), last)
+		if last != nil && s.way.request != nil && s.reg.cfg.Observer.Fallback != nil {
+			s.reg.cfg.Observer.Fallback(s.way.info(RequestPlane, s.route), w.info(RequestPlane, s.route), last)
 		}
 		s.way = w
 		cur, err := s.attempt()
@@ -64,8 +64,6 @@ func (s *callStream) advance(last error) error {
 	}
 }
 
-func (s *callStream) route() string { return s.call.Request.Route }
-
 // next chooses the next way: another offer of the target, if the transport was at
 // fault, or another target.
 func (s *callStream) next(last error) (candidate, error) {
@@ -79,19 +77,18 @@ func (s *callStream) next(last error) (candidate, error) {
 		if w, ok := s.pick(); ok {
 			return w, nil
 		}
-		if s.asked && last == nil {
-			last = &Error{Code: CodeInternal, Phase: PhaseNotStarted, Op: "call", Route: s.route(), Reason: "no target"}
-		}
 		t, ok := s.call.Next(last)
 		if !ok {
 			if last == nil {
-				last = &Error{Code: CodeNotFound, Phase: PhaseNotStarted, Op: "call", Route: s.route(), Reason: "there is no target"}
+				last = &Error{Code: CodeNotFound, Phase: PhaseNotStarted, Op: "call", Route: s.route, Reason: "there is no target"}
 			}
 			return candidate{}, last
 		}
-		s.asked = true
 		if s.ways = s.reg.candidates(s.ways[:0], t, s.call.Require); len(s.ways) == 0 {
-			last = s.reg.noWay(t, s.route())
+			last = s.reg.noWay(t, s.call.Require, s.route)
+			if s.ctx.Err() != nil { // whatever Next does, this ends
+				return candidate{}, last
+			}
 		}
 	}
 }
@@ -102,23 +99,38 @@ func (s *callStream) pick() (candidate, bool) {
 	if len(s.ways) == 0 {
 		return candidate{}, false
 	}
-	b := &s.reg.breakers
 	at := 0
 	for i := range s.ways {
-		w := &s.ways[i]
-		if !b.allow(w.requestKey()) {
-			continue
+		if s.reg.breakers.admit(&s.ways[i]) {
+			at = i
+			break
 		}
-		if w.response != nil && !b.allow(w.responseKey()) {
-			b.abandon(w.requestKey())
-			continue
-		}
-		at = i
-		break
 	}
 	w := s.ways[at]
 	s.ways = append(s.ways[:at], s.ways[at+1:]...)
 	return w, true
+}
+
+// admit reports whether both breakers of a way let a call through, and notes in w which
+// of them it probes.
+func (b *breakers) admit(w *candidate) bool {
+	ok, probe := b.allow(w.requestKey())
+	if !ok {
+		return false
+	}
+	if w.response == nil {
+		w.probesRequest = probe
+		return true
+	}
+	answers, probes := b.allow(w.responseKey())
+	if !answers {
+		if probe {
+			b.abandon(w.requestKey())
+		}
+		return false
+	}
+	w.probesRequest, w.probesResponse = probe, probes
+	return true
 }
 
 // movesOn reports whether a call that failed with err may be made another way.
@@ -135,10 +147,16 @@ func (s *callStream) movesOn(err error) bool {
 
 // attempt makes the call in the chosen way.
 func (s *callStream) attempt() (StreamReader, error) {
+	req := *s.call.Request
+	if until, ok := s.ctx.Deadline(); ok { // the time left now, whatever earlier attempts took
+		if req.Timeout = time.Until(until); req.Timeout <= 0 {
+			s.release()
+			return nil, &Error{Code: CodeDeadline, Phase: PhaseNotStarted, Op: "call", Route: s.route, Target: s.way.offer.Request.Address.String()}
+		}
+	}
 	s.start(RequestPlane)
-	req := s.call.Request
 	if s.way.response == nil {
-		cur, err := s.way.request.Client.(Exchanger).Exchange(s.ctx, s.way.offer.Request.Address, req)
+		cur, err := s.way.request.Client.(Exchanger).Exchange(s.ctx, s.way.offer.Request.Address, &req)
 		if err != nil {
 			s.failed(err)
 			return nil, err
@@ -153,7 +171,7 @@ func (s *callStream) attempt() (StreamReader, error) {
 		s.failed(err)
 		return nil, err
 	}
-	env := Envelope{ID: id, Reply: p.Reply(), Request: req}
+	env := Envelope{ID: id, Reply: p.Reply(), Request: &req}
 	if err := s.way.request.Client.Send(s.ctx, s.way.offer.Request.Address, &env); err != nil {
 		p.Cancel()
 		s.failed(err)
@@ -187,7 +205,7 @@ func newID() string {
 func (s *callStream) start(p Plane) {
 	s.plane, s.started = p, time.Now()
 	if f := s.reg.cfg.Observer.Start; f != nil {
-		f(s.way.info(p, s.route()))
+		f(s.way.info(p, s.route))
 	}
 }
 
@@ -197,7 +215,7 @@ func (s *callStream) end(err error) {
 		if s.plane == ResponsePlane {
 			r.First, r.Items, r.Bytes = s.first, s.items, s.bytes
 		}
-		f(s.way.info(s.plane, s.route()), r)
+		f(s.way.info(s.plane, s.route), r)
 	}
 }
 
@@ -205,25 +223,38 @@ func (s *callStream) end(err error) {
 func (s *callStream) taken() {
 	s.end(nil)
 	s.reg.breakers.worked(s.way.requestKey())
+	s.way.probesRequest = false
+	asked := s.started
 	s.start(ResponsePlane)
+	if s.way.response == nil {
+		s.started = asked // an exchange is waited for from its beginning
+	}
 }
 
 // failed ends the present half with err, and tells the breaker.
 func (s *callStream) failed(err error) {
 	s.end(err)
-	k := s.way.requestKey()
-	if s.plane == ResponsePlane {
-		k = s.way.responseKey()
-	}
-	b := &s.reg.breakers
 	if counts(err) && s.ctx.Err() == nil {
-		b.broke(k)
-	} else {
-		b.abandon(s.way.requestKey())
+		if s.plane == ResponsePlane && s.way.response != nil {
+			s.reg.breakers.broke(s.way.responseKey(), s.way.probesResponse)
+			s.way.probesResponse = false
+		} else {
+			s.reg.breakers.broke(s.way.requestKey(), s.way.probesRequest)
+			s.way.probesRequest = false
+		}
 	}
-	if s.way.response != nil && s.plane == RequestPlane {
-		b.abandon(s.way.responseKey())
+	s.release()
+}
+
+// release gives up the probes that have told nothing.
+func (s *callStream) release() {
+	if s.way.probesRequest {
+		s.reg.breakers.abandon(s.way.requestKey())
 	}
+	if s.way.probesResponse {
+		s.reg.breakers.abandon(s.way.responseKey())
+	}
+	s.way.probesRequest, s.way.probesResponse = false, false
 }
 
 // Recv implements StreamReader.
@@ -249,7 +280,7 @@ func (s *callStream) Recv(ctx context.Context) ([]byte, error) {
 			return nil, err // the caller's patience, not the stream's end
 		}
 		if !IsTerminal(err) { // a transport that breaks the contract is still reported once
-			err = &Error{Code: CodeInternal, Phase: PhaseMaybe, Op: "stream", Route: s.route(), Items: s.items, Err: err}
+			err = &Error{Code: CodeInternal, Phase: PhaseMaybe, Op: "stream", Route: s.route, Items: s.items, Err: err}
 		}
 		if s.begun || !s.movesOn(err) {
 			s.finish(err)
@@ -258,7 +289,7 @@ func (s *callStream) Recv(ctx context.Context) ([]byte, error) {
 		s.failed(err)
 		_ = s.cur.Close()
 		if err := s.advance(err); err != nil {
-			s.over = err
+			s.over, s.call = err, Call{}
 			s.cancel()
 		}
 	}
@@ -270,12 +301,13 @@ func (s *callStream) began() {
 		return
 	}
 	s.begun = true
-	s.call = Call{Request: &Request{Route: s.route()}} // the caller's is its own again
-	if s.plane == RequestPlane {                       // in the same exchange: the first answer says that it was taken
+	s.call = Call{}
+	if s.plane == RequestPlane { // in the same exchange: the first answer says that it was taken
 		s.taken()
 	}
 	if s.way.response != nil {
 		s.reg.breakers.worked(s.way.responseKey())
+		s.way.probesResponse = false
 	}
 }
 
@@ -288,8 +320,13 @@ func (s *callStream) finish(err error) {
 		s.over = io.EOF
 		s.end(nil)
 	} else {
+		var e *Error
+		if errors.As(err, &e) && e.Phase == PhaseStarted && e.Origin == OriginApp {
+			s.began() // a handler ended the call before its first item
+		}
 		s.failed(err)
 	}
+	s.call = Call{}
 	s.cancel()
 }
 
@@ -312,7 +349,7 @@ func (s *callStream) Close() error {
 		if s.begun {
 			phase = PhaseStarted
 		}
-		s.finish(&Error{Code: CodeCancelled, Phase: phase, Op: "stream", Route: s.route(), Items: s.items,
+		s.finish(&Error{Code: CodeCancelled, Phase: phase, Op: "stream", Route: s.route, Items: s.items,
 			Target: s.way.offer.Request.Address.String(), Reason: "the caller closed the stream"})
 	}
 	s.cancel()

@@ -13,8 +13,8 @@ type Call struct {
 	// Request is the call. It must stay as it is until the first Recv of the stream
 	// has returned, because a call that was not taken is sent again another way.
 	Request *Request
-	// Require is what the transports must be able to do; streaming is always required
-	// of neither plane, MaxMessageBytes is raised to the payload's size.
+	// Require is what the transports must be able to do; the zero value requires
+	// nothing. MaxMessageBytes is raised to the payload's size.
 	Require Capabilities
 	// Next returns where to send the call: first with a nil error, then with the
 	// error of the target before, as long as the call is known not to have started.
@@ -30,9 +30,11 @@ func One(t Target) func(error) (Target, bool) {
 // candidate is one way to make a call.
 type candidate struct {
 	instance uint64
-	request  RequestTransport
+	request  *RequestTransport
 	response *ResponseTransport // nil: in the same exchange
 	offer    Offer
+	// This call is the probe of the request's or the response's open breaker.
+	probesRequest, probesResponse bool
 }
 
 func (c *candidate) requestKey() breakerKey {
@@ -64,23 +66,10 @@ func (c *candidate) info(p Plane, route string) CallInfo {
 func (r *TransportRegistry) candidates(list []candidate, t Target, require Capabilities) []candidate {
 	set := r.set.Load()
 	from := len(list)
-	for _, o := range t.Offers {
-		q := set.request(o.Request.Transport)
-		if q == nil || q.Client == nil || !q.Capabilities.Satisfies(require) || !worth(o.Request.Capabilities, require) {
-			continue
+	for i := range t.Offers {
+		if q, a, ok := set.match(&t.Offers[i], require); ok {
+			list = append(list, candidate{instance: t.Instance, request: q, response: a, offer: t.Offers[i]})
 		}
-		c := candidate{instance: t.Instance, request: *q, offer: o}
-		if o.Response.Transport == Exchange || o.Response.Transport == "" {
-			if _, ok := q.Client.(Exchanger); !ok {
-				continue
-			}
-		} else {
-			c.response = set.response(o.Response.Transport)
-			if c.response == nil || c.response.Server == nil || !c.response.Capabilities.Satisfies(Capabilities{Streaming: require.Streaming}) {
-				continue
-			}
-		}
-		list = append(list, c)
 	}
 	if len(list)-from > 1 {
 		slices.SortStableFunc(list[from:], func(a, b candidate) int {
@@ -88,6 +77,37 @@ func (r *TransportRegistry) candidates(list []candidate, t Target, require Capab
 		})
 	}
 	return list
+}
+
+// match returns the transports of this process that an offer needs, if they do what is
+// required.
+func (s *transports) match(o *Offer, require Capabilities) (*RequestTransport, *ResponseTransport, bool) {
+	q := s.request(o.Request.Transport)
+	if q == nil || q.Client == nil || !q.Capabilities.Satisfies(require) || !worth(o.Request.Capabilities, require) {
+		return nil, nil, false
+	}
+	if o.Response.Transport == Exchange || o.Response.Transport == "" {
+		_, ok := q.Client.(Exchanger)
+		return q, nil, ok
+	}
+	answer := Capabilities{Streaming: require.Streaming} // the rest is about the request
+	a := s.response(o.Response.Transport)
+	if a == nil || a.Server == nil || !a.Capabilities.Satisfies(answer) || !worth(o.Response.Capabilities, answer) {
+		return nil, nil, false
+	}
+	return q, a, true
+}
+
+// Reaches reports whether this process has the transports for one of t's offers, with
+// what is required. It does not allocate.
+func (r *TransportRegistry) Reaches(t *Target, require Capabilities) bool {
+	set := r.set.Load()
+	for i := range t.Offers {
+		if _, _, ok := set.match(&t.Offers[i], require); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *candidate) priority() int {
@@ -128,8 +148,8 @@ func faultOf(err error) fault {
 // counts reports whether an error is the transport's own fault, for its breaker.
 func counts(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || e == nil {
-		return false
+	if !errors.As(err, &e) || e == nil || e.Origin == OriginApp {
+		return false // a handler may end its call with any code
 	}
 	switch e.Code { //nolint:exhaustive // the others say nothing about the transport
 	case CodeTransport, CodePeerLost, CodeProtocol, CodeChecksum, CodeFlood:
@@ -151,7 +171,7 @@ func (r *TransportRegistry) Do(ctx context.Context, c Call) (StreamReader, error
 		return nil, &Error{Code: CodeOf(ctx.Err()), Phase: PhaseNotStarted, Op: "call", Route: c.Request.Route, Err: context.Cause(ctx)}
 	}
 	c.Require.MaxMessageBytes = max(c.Require.MaxMessageBytes, int64(len(c.Request.Payload)))
-	s := &callStream{reg: r, call: c}
+	s := &callStream{reg: r, call: c, route: c.Request.Route}
 	if c.Request.Timeout > 0 {
 		s.ctx, s.cancel = context.WithTimeout(ctx, c.Request.Timeout)
 	} else {
@@ -191,7 +211,12 @@ func OneItem(ctx context.Context, s StreamReader, route string) ([]byte, error) 
 }
 
 // noWay is the error of a target that cannot be called by what is registered.
-func (r *TransportRegistry) noWay(t Target, route string) *Error {
+func (r *TransportRegistry) noWay(t Target, require Capabilities, route string) *Error {
+	any := require
+	if any.MaxMessageBytes = 0; r.Reaches(&t, any) {
+		return &Error{Code: CodeTooLarge, Phase: PhaseNotStarted, Op: "call", Route: route, Err: ErrNoTransport,
+			Reason: fmt.Sprintf("no transport to instance %x carries %d bytes", t.Instance, require.MaxMessageBytes)}
+	}
 	var offers []string
 	for _, o := range t.Offers {
 		offers = append(offers, o.String())

@@ -6,7 +6,7 @@ import "time"
 type CallInfo struct {
 	Transport TransportID
 	Plane     Plane
-	Route     string
+	Route     string // "" at a worker that does not serve it, whatever the caller wrote
 	Instance  uint64
 	Target    string // address of the peer
 }
@@ -29,7 +29,8 @@ type CallResult struct {
 type Observer struct {
 	Start func(CallInfo)
 	End   func(CallInfo, CallResult)
-	// Fallback runs when a call moves on from one offer to the next.
+	// Fallback runs when a call moves on from one way to the next, of the same instance
+	// or of another.
 	Fallback func(from, to CallInfo, err error)
 	// Breaker runs when the breaker of an instance's transport opens or closes.
 	Breaker func(instance uint64, transport TransportID, open bool)

@@ -72,7 +72,8 @@ func (r *Router) stream(ctx context.Context, path string, req *planes.Request, o
 		own.Route = path
 	}
 	r.budget.earn()
-	s := &stream{router: r, endpoint: e, o: o}
+	s := &stream{router: r, endpoint: e, o: o, require: o.require}
+	s.require.MaxMessageBytes = max(s.require.MaxMessageBytes, int64(len(req.Payload)))
 	s.inner, err = r.cfg.Registry.Do(ctx, planes.Call{Request: &own, Require: o.require, Next: s.next})
 	if err != nil {
 		s.done(err)
@@ -89,6 +90,7 @@ type stream struct {
 	router   *Router
 	endpoint *endpoint
 	o        *options
+	require  planes.Capabilities
 	inner    planes.StreamReader
 	tried    []*node
 	at       *node
@@ -99,21 +101,25 @@ type stream struct {
 func (s *stream) next(last error) (planes.Target, bool) {
 	if last != nil {
 		s.leave(last)
-		if s.o.direct != 0 || len(s.tried) > s.router.cfg.Retries || !s.router.budget.spend() {
+		if s.o.direct != 0 || len(s.tried) > s.router.cfg.Retries {
 			return planes.Target{}, false
 		}
 	}
+	nodes := s.endpoint.view.Load().nodes
 	var n *node
 	if s.o.direct != 0 {
-		for _, x := range s.endpoint.view.Load().nodes {
+		for _, x := range nodes {
 			if x.instance.ID == s.o.direct {
 				n = x
 			}
 		}
 	} else {
-		n = s.endpoint.pick(s.o.policy, s.tried)
+		n = s.endpoint.pick(s.o.policy, &filter{s.tried, s.router.cfg.Registry, s.require})
 	}
-	if n == nil {
+	switch {
+	case n == nil && last == nil && s.o.direct == 0 && len(nodes) > 0:
+		return nodes[0].target, true // nobody can be called with what is registered here; the error says why
+	case n == nil, last != nil && !s.router.budget.spend():
 		return planes.Target{}, false
 	}
 	s.tried = append(s.tried, n)

@@ -58,16 +58,18 @@ type endpoint struct {
 	known   map[uint64]*node
 	synced  bool
 	changed chan struct{} // closed at the next change
+	gone    chan struct{} // closed when the watch has ended
 }
 
 func newEndpoint(path string, w discovery.Watcher, cancel context.CancelFunc) *endpoint {
-	e := &endpoint{path: path, watch: w, cancel: cancel, known: make(map[uint64]*node), changed: make(chan struct{})}
+	e := &endpoint{path: path, watch: w, cancel: cancel, known: make(map[uint64]*node), changed: make(chan struct{}), gone: make(chan struct{})}
 	e.view.Store(new(view))
 	return e
 }
 
 // follow keeps the view up to date until ctx ends.
 func (e *endpoint) follow(ctx context.Context, log *slog.Logger) {
+	defer close(e.gone)
 	defer func() { _ = e.watch.Close() }()
 	for {
 		events, err := e.watch.Next(ctx)
@@ -79,6 +81,13 @@ func (e *endpoint) follow(ctx context.Context, log *slog.Logger) {
 		}
 		e.apply(events)
 	}
+}
+
+// empty reports whether discovery has said that there is no instance.
+func (e *endpoint) empty() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.synced && len(e.known) == 0
 }
 
 func (e *endpoint) apply(events []discovery.Event) {
@@ -174,6 +183,8 @@ func (e *endpoint) wait(ctx context.Context, patience time.Duration) error {
 		}
 		select {
 		case <-changed:
+		case <-e.gone:
+			return refused(planes.CodeTransport, e.path, "discovery is not watched any more", discovery.ErrClosed)
 		case <-timer.C:
 			if synced {
 				return nil

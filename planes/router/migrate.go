@@ -42,16 +42,24 @@ type migrator struct {
 	stopped bool
 
 	delivered [][]byte
+	items     uint64
 	bytes     int
 	full      bool // more was delivered than is kept
 	over      error
+	end       context.CancelFunc // frees ctx
 }
 
 func (r *Router) migrating(ctx context.Context, path string, req *planes.Request, o options) (planes.StreamReader, error) {
-	m := &migrator{router: r, ctx: ctx, path: path, o: o, m: *o.migrate}
+	m := &migrator{router: r, path: path, o: o, m: *o.migrate}
 	m.o.migrate = nil
-	cur, err := r.stream(ctx, path, req, &m.o)
+	if req.Timeout > 0 { // of all instances together
+		m.ctx, m.end = context.WithTimeout(ctx, req.Timeout)
+	} else {
+		m.ctx, m.end = context.WithCancel(ctx)
+	}
+	cur, err := r.stream(m.ctx, path, req, &m.o)
 	if err != nil {
+		m.end()
 		return nil, err
 	}
 	m.cur = cur
@@ -70,17 +78,22 @@ func (m *migrator) Recv(ctx context.Context) ([]byte, error) {
 			m.keep(item)
 			return item, nil
 		case err == io.EOF: //nolint:errorlint // only bare EOF is a clean end
-			m.over = io.EOF
+			m.finish(io.EOF)
 		case !planes.IsTerminal(err):
 			return nil, err
 		case !m.goOn(err):
-			m.over = m.total(err)
+			m.finish(m.total(err))
 		}
 	}
 }
 
+func (m *migrator) finish(err error) {
+	m.over, m.delivered = err, nil
+	m.end()
+}
+
 func (m *migrator) keep(item []byte) {
-	if m.full {
+	if m.items++; m.full {
 		return
 	}
 	if m.bytes += len(item); m.bytes > m.m.maxBytes {
@@ -94,11 +107,11 @@ func (m *migrator) keep(item []byte) {
 // instance's.
 func (m *migrator) total(err error) error {
 	var e *planes.Error
-	if m.full || !errors.As(err, &e) {
+	if !errors.As(err, &e) || e == nil {
 		return err
 	}
 	all := *e
-	all.Items = uint64(len(m.delivered))
+	all.Items = m.items
 	return &all
 }
 
@@ -155,8 +168,8 @@ func (m *migrator) Stop() {
 func (m *migrator) Close() error {
 	err := m.cur.Close()
 	if m.over == nil {
-		m.over = &planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseStarted, Op: "stream", Route: m.path,
-			Items: uint64(len(m.delivered)), Reason: "the caller closed the stream"}
+		m.finish(&planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseMaybe, Op: "stream", Route: m.path,
+			Items: m.items, Reason: "the caller closed the stream"})
 	}
 	return err
 }

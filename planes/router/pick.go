@@ -2,6 +2,8 @@ package router
 
 import (
 	"math/rand/v2"
+
+	"github.com/wireplane/wireplane/planes"
 )
 
 // Policy picks one of the instances that are equally healthy.
@@ -35,13 +37,20 @@ func (p Policy) String() string {
 	return "unknown"
 }
 
-// pick chooses an instance that was not tried yet: of the best health that has one,
-// preferring those that are not inhibited. It returns nil when all were tried.
-func (e *endpoint) pick(p Policy, tried []*node) *node {
+// filter is what an instance must pass to be picked.
+type filter struct {
+	tried    []*node // not these
+	registry *planes.TransportRegistry
+	require  planes.Capabilities
+}
+
+// pick chooses an instance that was not tried yet and can be called: of the best health
+// that has one, preferring those that are not inhibited. It returns nil if there is none.
+func (e *endpoint) pick(p Policy, f *filter) *node {
 	v := e.view.Load()
 	for _, free := range [...]bool{true, false} {
 		for _, tier := range [...][2]int{{0, v.healthy}, {v.healthy, v.fair}, {v.fair, len(v.nodes)}} {
-			if n := e.pickOf(v.nodes[tier[0]:tier[1]], p, tried, free); n != nil {
+			if n := e.pickOf(v.nodes[tier[0]:tier[1]], p, f, free); n != nil {
 				return n
 			}
 		}
@@ -49,17 +58,17 @@ func (e *endpoint) pick(p Policy, tried []*node) *node {
 	return nil
 }
 
-func usable(n *node, tried []*node, free bool) bool {
-	for _, t := range tried {
+func (f *filter) usable(n *node, free bool) bool {
+	for _, t := range f.tried {
 		if t.instance.ID == n.instance.ID {
 			return false
 		}
 	}
-	return !free || n.free()
+	return (!free || n.free()) && f.registry.Reaches(&n.target, f.require)
 }
 
 // pickOf chooses among instances of the same health.
-func (e *endpoint) pickOf(nodes []*node, p Policy, tried []*node, free bool) *node {
+func (e *endpoint) pickOf(nodes []*node, p Policy, f *filter, free bool) *node {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -70,7 +79,7 @@ func (e *endpoint) pickOf(nodes []*node, p Policy, tried []*node, free bool) *no
 	case Random:
 		at = rand.IntN(len(nodes))
 	case LeastInFlight:
-		return least(nodes, tried, free)
+		return least(nodes, f, free)
 	case PowerOfTwo:
 		at = rand.IntN(len(nodes))
 		if len(nodes) > 1 {
@@ -78,25 +87,25 @@ func (e *endpoint) pickOf(nodes []*node, p Policy, tried []*node, free bool) *no
 			if other >= at {
 				other++
 			}
-			if usable(nodes[other], tried, free) && (nodes[other].inFlight.Load() < nodes[at].inFlight.Load() || !usable(nodes[at], tried, free)) {
+			if f.usable(nodes[other], free) && (nodes[other].inFlight.Load() < nodes[at].inFlight.Load() || !f.usable(nodes[at], free)) {
 				return nodes[other]
 			}
 		}
 	}
 	for i := range nodes {
-		if n := nodes[(at+i)%len(nodes)]; usable(n, tried, free) {
+		if n := nodes[(at+i)%len(nodes)]; f.usable(n, free) {
 			return n
 		}
 	}
 	return nil
 }
 
-func least(nodes []*node, tried []*node, free bool) *node {
+func least(nodes []*node, f *filter, free bool) *node {
 	var best *node
 	start := rand.IntN(len(nodes)) // equals are taken in no fixed order
 	for i := range nodes {
 		n := nodes[(start+i)%len(nodes)]
-		if usable(n, tried, free) && (best == nil || n.inFlight.Load() < best.inFlight.Load()) {
+		if (best == nil || n.inFlight.Load() < best.inFlight.Load()) && f.usable(n, free) {
 			best = n
 		}
 	}

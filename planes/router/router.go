@@ -152,11 +152,11 @@ func (r *Router) endpoint(path string) (*endpoint, error) {
 	return e, nil
 }
 
-// forgetLocked makes room by giving up an endpoint that has no instances, so that
-// names which nobody serves do not use up the bound.
+// forgetLocked makes room by giving up an endpoint of which discovery has said that it
+// has no instances, so that names which nobody serves do not use up the bound.
 func (r *Router) forgetLocked() bool {
 	for path, e := range r.paths {
-		if len(e.view.Load().nodes) == 0 {
+		if e.empty() {
 			e.cancel()
 			delete(r.paths, path)
 			return true

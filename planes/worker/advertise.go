@@ -48,9 +48,11 @@ func (w *Worker) instance(path string) (discovery.Instance, error) {
 				list = append(list, r)
 			}
 		}
-		if len(list) < maxOffers {
-			list = append(list, t)
+		if len(list) == maxOffers {
+			w.log.Warn("not all ways to call fit into the record", "route", path, "kept", maxOffers, "first left out", p)
+			break
 		}
+		list = append(list, t)
 	}
 	if len(list) == 0 {
 		return i, fmt.Errorf("worker: nothing to advertise for %q: %w", path, planes.ErrNoTransport)

@@ -71,15 +71,16 @@ func (d *dispatcher) ended(i planes.CallInfo, since time.Time, r planes.CallResu
 
 // admit takes a call in or says why not; it is the request's half of the call.
 func (d *dispatcher) admit(route string) (*endpoint, place, error) {
-	info := d.info(planes.RequestPlane, d.id, route)
-	began := d.started(info)
 	e := d.w.find(route)
 	if e == nil {
+		info := d.info(planes.RequestPlane, d.id, "")
 		why := refusal(planes.CodeNotFound, 0, fmt.Sprintf("no endpoint %.100q", route))
 		why.Route = route
-		d.ended(info, began, planes.CallResult{Err: why})
+		d.ended(info, d.started(info), planes.CallResult{Err: why})
 		return nil, place{}, why
 	}
+	info := d.info(planes.RequestPlane, d.id, e.path)
+	began := d.started(info)
 	p, why := d.w.gate.enter(d.w.cfg.RetryAfter)
 	if why != nil {
 		why.Route = route
@@ -106,12 +107,23 @@ func (d *dispatcher) ServeCall(ctx context.Context, req *planes.Request, rw plan
 	err = errEnded
 	defer func() { d.ended(info, began, c.result(err)) }() // also when the handler ends its goroutine
 	if err = p.wait(ctx); err != nil {
-		err = &planes.Error{Code: planes.CodeOf(err), Phase: planes.PhaseNotStarted, Op: "handle", Route: req.Route, Reason: "while waiting for a handler", Err: err}
+		err = waitedInVain(e.path, err)
 		return err
 	}
 	err = errEnded
 	err = d.handle(ctx, e, req, c)
 	return err
+}
+
+// waitedInVain is the error of a call whose context ended with why before a handler was
+// free.
+func waitedInVain(route string, why error) *planes.Error {
+	if errors.Is(why, ErrDraining) {
+		e := refusal(planes.CodeDraining, 0, "the worker shuts down")
+		e.Route = route
+		return e
+	}
+	return &planes.Error{Code: planes.CodeOf(why), Phase: planes.PhaseNotStarted, Op: "handle", Route: route, Reason: "while waiting for a handler"}
 }
 
 var errEnded = planes.Errorf(planes.CodeInternal, "the handler ended its goroutine")
@@ -190,15 +202,20 @@ func (d *dispatcher) answer(e *endpoint, p place, t planes.ResponseTransport, en
 	err := error(errEnded)
 	defer func() { d.ended(info, began, c.result(err)) }()
 
-	ctx, cancel := context.WithCancelCause(d.w.ctx)
-	defer cancel(nil)
+	whole, end := context.WithCancel(d.w.ctx) // what Send waits by
+	defer end()
 	if env.Request.Timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, env.Request.Timeout)
-		defer stop()
+		whole, end = context.WithTimeout(whole, env.Request.Timeout)
+		defer end()
 	}
+	ctx, cancel := context.WithCancelCause(whole) // what the handler sees; the caller can end it, too
+	defer cancel(nil)
 	waited := p.wait(ctx)
-	open, done := context.WithTimeout(context.WithoutCancel(ctx), d.w.cfg.OpenTimeout)
+	open, patience := ctx, d.w.cfg.OpenTimeout
+	if waited != nil { // only to say so
+		open, patience = context.WithoutCancel(ctx), min(patience, time.Second)
+	}
+	open, done := context.WithTimeout(open, patience)
 	w, oerr := t.Client.Open(open, env)
 	done()
 	if oerr != nil {
@@ -214,10 +231,7 @@ func (d *dispatcher) answer(e *endpoint, p place, t planes.ResponseTransport, en
 		}
 	}()
 	if waited != nil {
-		err = &planes.Error{Code: planes.CodeOf(waited), Phase: planes.PhaseNotStarted, Op: "handle", Route: e.path, Reason: "while waiting for a handler"}
-		if errors.Is(waited, ErrDraining) {
-			err = refusal(planes.CodeDraining, 0, "the worker shuts down")
-		}
+		err = waitedInVain(e.path, waited)
 		ended = true
 		_ = w.End(err)
 		return
@@ -226,11 +240,11 @@ func (d *dispatcher) answer(e *endpoint, p place, t planes.ResponseTransport, en
 	defer close(watched)
 	go watch(w, watched, cancel)
 	if err = w.Begin(); err == nil {
-		c.w = sender{ctx, w}
+		c.w = sender{whole, w}
 		err = errEnded
 		err = d.handle(ctx, e, env.Request, c)
 	}
-	if why := w.Reason(); why != nil && err != nil {
+	if why := w.Reason(); why != nil && err != nil && ctx.Err() != nil {
 		err = why // the caller ended it: that is the truth, not what the handler made of it
 	}
 	ended = true
@@ -239,7 +253,8 @@ func (d *dispatcher) answer(e *endpoint, p place, t planes.ResponseTransport, en
 	}
 }
 
-// watch ends the handler's context when the caller says so.
+// watch ends the handler's context when the caller says so. What the handler still
+// sends goes out: the stream itself refuses it once it is over.
 func watch(w planes.StreamWriter, done <-chan struct{}, cancel context.CancelCauseFunc) {
 	select {
 	case <-w.Controlled():
@@ -254,7 +269,7 @@ func watch(w planes.StreamWriter, done <-chan struct{}, cancel context.CancelCau
 
 // sender is a StreamWriter as a handler sees it.
 type sender struct {
-	ctx context.Context //nolint:containedctx // of the call
+	ctx context.Context //nolint:containedctx // ends with the call's time or the worker
 	w   planes.StreamWriter
 }
 

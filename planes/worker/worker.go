@@ -92,7 +92,7 @@ type Worker struct {
 	mu      sync.Mutex
 	started bool
 	drained bool
-	servers map[planes.RequestServer][]planes.TransportID
+	servers map[planes.RequestServer]planes.TransportID // set by Start, then as it is
 	serving sync.WaitGroup
 	fault   chan error
 	regs    []discovery.Registration
@@ -121,7 +121,7 @@ func New(cfg Config) (*Worker, error) {
 	if cfg.OpenTimeout == 0 {
 		cfg.OpenTimeout = 10 * time.Second
 	}
-	w := &Worker{cfg: cfg, log: cfg.Logger, draining: make(chan struct{}), servers: make(map[planes.RequestServer][]planes.TransportID), fault: make(chan error, 1)}
+	w := &Worker{cfg: cfg, log: cfg.Logger, draining: make(chan struct{}), fault: make(chan error, 1)}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -173,8 +173,20 @@ func (w *Worker) Start(ctx context.Context) error {
 		return errors.New("worker: Start comes once")
 	}
 	w.started = true
+	w.servers = make(map[planes.RequestServer]planes.TransportID)
+	for _, t := range w.cfg.Registry.Requests() {
+		if _, there := w.servers[t.Server]; t.Server != nil && !there {
+			w.servers[t.Server] = t.ID
+		}
+	}
+	routes := *w.routes.Load()
+	if len(routes) > 0 {
+		for s, id := range w.servers {
+			w.serving.Go(func() { w.serve(s, id) })
+		}
+	}
 	w.mu.Unlock()
-	if err := w.start(ctx); err != nil {
+	if err := w.start(ctx, routes); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		return errors.Join(err, w.Shutdown(stop))
@@ -182,29 +194,26 @@ func (w *Worker) Start(ctx context.Context) error {
 	return nil
 }
 
-func (w *Worker) start(ctx context.Context) error {
-	routes := *w.routes.Load()
+// serve runs a request transport until it is shut down. One that is registered under
+// several ids is counted under the first.
+func (w *Worker) serve(s planes.RequestServer, id planes.TransportID) {
+	err := s.Serve(w.ctx, &dispatcher{w: w, id: id})
+	if err == nil {
+		return
+	}
+	w.log.Error("request transport failed", "transport", id, "err", err)
+	select {
+	case w.fault <- fmt.Errorf("worker: request transport %q: %w", id, err):
+	default:
+	}
+}
+
+func (w *Worker) start(ctx context.Context, routes map[string]*endpoint) error {
 	if len(routes) == 0 {
 		return errors.New("worker: no endpoint; Handle comes before Start")
 	}
-	for _, t := range w.cfg.Registry.Requests() {
-		if t.Server != nil {
-			w.servers[t.Server] = append(w.servers[t.Server], t.ID)
-		}
-	}
 	if len(w.servers) == 0 {
 		return fmt.Errorf("worker: the registry has no request transport with a server: %w", planes.ErrNoTransport)
-	}
-	for s, ids := range w.servers {
-		w.serving.Go(func() {
-			if err := s.Serve(w.ctx, &dispatcher{w: w, id: ids[0]}); err != nil {
-				w.log.Error("request transport failed", "transport", ids[0], "err", err)
-				select {
-				case w.fault <- fmt.Errorf("worker: request transport %q: %w", ids[0], err):
-				default:
-				}
-			}
-		})
 	}
 	for _, e := range routes {
 		for s := range w.servers {
@@ -228,8 +237,14 @@ func (w *Worker) start(ctx context.Context) error {
 			return fmt.Errorf("worker: register %q: %w", e.path, err)
 		}
 		w.mu.Lock()
-		w.regs = append(w.regs, reg)
+		late := w.drained // Shutdown came while this registered
+		if !late {
+			w.regs = append(w.regs, reg)
+		}
 		w.mu.Unlock()
+		if late {
+			return errors.Join(errors.New("worker: shut down while it started"), reg.Deregister(ctx))
+		}
 	}
 	return nil
 }
@@ -256,19 +271,14 @@ func (w *Worker) Shutdown(ctx context.Context) error {
 	w.mu.Lock()
 	first := !w.drained
 	w.drained = true
-	regs := w.regs
+	regs, servers := w.regs, w.servers
 	w.regs = nil
 	w.mu.Unlock()
-	var errs []error
-	for _, r := range regs {
-		if err := r.Deregister(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("worker: deregister: %w", err))
-		}
-	}
+	errs := deregister(ctx, regs)
 	if first {
 		w.gate.drain()
 		close(w.draining)
-		for s := range w.servers {
+		for s := range servers {
 			if b, ok := s.(planes.RouteBinder); ok {
 				for path := range *w.routes.Load() {
 					errs = append(errs, b.Unbind(ctx, path, w.cfg.Instance))
@@ -283,7 +293,7 @@ func (w *Worker) Shutdown(ctx context.Context) error {
 		_ = w.gate.wait(brief) // handlers that heed their context still say why they end
 		cancel()
 	}
-	for s := range w.servers {
+	for s := range servers {
 		if err := s.Shutdown(ctx); err != nil && ctx.Err() == nil {
 			errs = append(errs, err)
 		}
@@ -291,6 +301,28 @@ func (w *Worker) Shutdown(ctx context.Context) error {
 	w.end(ErrDraining)
 	w.serving.Wait()
 	return errors.Join(errs...)
+}
+
+// deregister takes the instances out of discovery, all at once and within half of the
+// time that there is: a store that does not answer must not use up the time of the calls
+// that run. A record that stays expires.
+func deregister(ctx context.Context, regs []discovery.Registration) []error {
+	if until, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(until)/2)
+		defer cancel()
+	}
+	errs := make([]error, len(regs))
+	var all sync.WaitGroup
+	for i, r := range regs {
+		all.Go(func() {
+			if err := r.Deregister(ctx); err != nil {
+				errs[i] = fmt.Errorf("worker: deregister: %w", err)
+			}
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 // Stat are the counters of a Worker.
