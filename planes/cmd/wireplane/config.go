@@ -130,7 +130,7 @@ func (a *app) badConfig(cmd string, err error, asJSON bool) int {
 
 // leaves takes joined errors apart.
 func leaves(err error) (out []error) {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost is a list
+	joined, ok := err.(interface{ Unwrap() []error }) // not As: only the outermost is a list
 	if !ok {
 		return []error{err}
 	}
