@@ -18,6 +18,7 @@ var doors = []struct {
 	{"github.com/valyala/bytebufferpool", "pool/buf", "one set of books for lent memory"},
 	{"github.com/zeebo/xxh3", "codec/xxh3", "who needs only crc32c must not link it"},
 	{"go.uber.org/goleak", "internal/testenv", "it is for tests"},
+	{"github.com/prometheus", "planes/metrics", "who does not want Prometheus must not link it"},
 }
 
 func TestDoors(t *testing.T) {
@@ -80,6 +81,8 @@ var allowances = []struct {
 		"a plane joins the state machine and the loop"},
 	{"discovery", []string{"std", "planes", "discovery"}, "records are made of the contract's addresses, capabilities and offers; planes knows no discovery"},
 	{"planes/httpplane", []string{"std", "framing/itemstream", "planes"}, "net/http and the forms of an answer"},
+	{"planes/metrics", []string{"std", "planes", "pool", "discovery", "github.com/prometheus/client_golang"},
+		"it fits the observers of the others, and nobody imports it but commands"},
 	{"internal/invariants", []string{"std"}, "every package may use it"},
 	{"internal/testenv", []string{"std", "go.uber.org/goleak"}, "every test may use it"},
 	{"internal/ci", []string{"std"}, "it must run before anything else is there"},
@@ -163,11 +166,14 @@ func TestBadDeps(t *testing.T) {
 
 // requirements of the root module that its own code may name, and what for.
 var requirements = map[string]string{
-	"github.com/panjf2000/gnet/v2":      "netpoll's event loop",
-	"github.com/valyala/bytebufferpool": "pool/buf",
-	"github.com/zeebo/xxh3":             "codec/xxh3",
-	"go.uber.org/goleak":                "tests only",
-	"golang.org/x/sys":                  "netpoll's system calls",
+	"github.com/panjf2000/gnet/v2":        "netpoll's event loop",
+	"github.com/prometheus/client_golang": "planes/metrics",
+	"github.com/prometheus/client_model":  "tests of planes/metrics only",
+	"github.com/prometheus/common":        "tests of planes/metrics only",
+	"github.com/valyala/bytebufferpool":   "pool/buf",
+	"github.com/zeebo/xxh3":               "codec/xxh3",
+	"go.uber.org/goleak":                  "tests only",
+	"golang.org/x/sys":                    "netpoll's system calls",
 }
 
 func TestRootGoMod(t *testing.T) {
