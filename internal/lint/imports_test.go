@@ -77,6 +77,7 @@ var allowances = []struct {
 		"internal/invariants", "cmp", "container/heap", "maps"), "the state machine does no I/O and has one owner"},
 	{"planes/internal/sniff", []string{"std"}, "it looks at bytes and knows no protocol"},
 	{"planes/dynenv", []string{"std"}, "settings are plain values that know no plane"},
+	{"planes/callhome", []string{"std", "codec", "pool", "planes", "internal/invariants"}, "blocking sockets and a pool; no event loop"},
 	{"planes/tcpplane", []string{"std", "codec", "framing", "pool", "netpoll", "planes", "internal/invariants"},
 		"a plane joins the state machine and the loop"},
 	{"discovery", []string{"std", "planes", "discovery"}, "records are made of the contract's addresses, capabilities and offers; planes knows no discovery"},
