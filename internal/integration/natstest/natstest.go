@@ -20,12 +20,15 @@ type Server struct {
 }
 
 // Start runs a server on a free loopback port until tb ends. maxPayload is in bytes; 0
-// means 1 MiB.
-func Start(tb testing.TB, maxPayload int32) *Server {
+// means 1 MiB. Each of set changes the options before.
+func Start(tb testing.TB, maxPayload int32, set ...func(*server.Options)) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, opts: server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, MaxPayload: maxPayload,
 	}}
+	for _, f := range set {
+		f(&s.opts)
+	}
 	s.Restart()
 	s.opts.Port = s.s.Addr().(*net.TCPAddr).Port
 	tb.Cleanup(s.Stop)
