@@ -24,7 +24,7 @@ type CacheConfig struct {
 	FlapLimit int
 	// FlapWindow is that window; 0 means 5 s.
 	FlapWindow time.Duration
-	// Observer is told of hits, misses and discoveries.
+	// Observer is told of hits, misses and discoveries; nil functions are not called.
 	Observer Observer
 }
 
