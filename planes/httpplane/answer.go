@@ -35,6 +35,12 @@ type answer struct {
 	why    *itemstream.Failure // of an answer that ended and is not whole
 	broken *planes.Error       // why nothing more can be sent
 
+	// Of an answer that can be resumed: what was taken last, within the bounds.
+	keepBytes, keepItems int
+	kept                 []batch
+	keptBytes, keptItems int
+	began                bool // the handler runs, so "not started" is not believed
+
 	wake chan struct{} // to the writer, of 1: something changed
 	room chan struct{} // to the handler, of 1: something changed
 }
@@ -94,7 +100,11 @@ func (a *answer) end(err error) {
 	if !a.ended {
 		a.ended = true
 		if err != nil {
-			f := verdict(err, a.sent.Items)
+			sent := a.sent.Items
+			if a.began {
+				sent = max(sent, 1)
+			}
+			f := verdict(err, sent)
 			a.why = &f
 		}
 	}
@@ -131,6 +141,12 @@ func (a *answer) state() state {
 // take hands out what is queued; it is borrowed until the next take.
 func (a *answer) take() *batch {
 	a.mu.Lock()
+	if a.keepItems > 0 {
+		b := a.takeKept()
+		a.mu.Unlock()
+		poke(a.room)
+		return b
+	}
 	b := a.queue
 	next := b.first + uint64(len(b.ends))
 	if a.spare, a.queue = b, a.spare; cap(a.queue.data) > 4*queueBytes {
@@ -140,6 +156,36 @@ func (a *answer) take() *batch {
 	a.mu.Unlock()
 	poke(a.room)
 	return &a.spare
+}
+
+func (a *answer) takeKept() *batch {
+	b := a.queue
+	a.queue = batch{first: b.first + uint64(len(b.ends))}
+	a.kept = append(a.kept, b)
+	a.keptBytes += len(b.data)
+	a.keptItems += len(b.ends)
+	for len(a.kept) > 1 && (a.keptBytes > a.keepBytes || a.keptItems > a.keepItems) {
+		a.keptBytes -= len(a.kept[0].data)
+		a.keptItems -= len(a.kept[0].ends)
+		a.kept[0] = batch{}
+		a.kept = a.kept[1:]
+	}
+	return &b
+}
+
+// since returns what was taken before and is not older than the item with index from;
+// false if that is not held any more, or was never sent.
+func (a *answer) since(from uint64) ([]batch, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	oldest := a.queue.first
+	if len(a.kept) > 0 {
+		oldest = a.kept[0].first
+	}
+	if from < oldest || from > a.queue.first {
+		return nil, false
+	}
+	return append([]batch(nil), a.kept...), true
 }
 
 // pace is how an answer is written.

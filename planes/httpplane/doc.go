@@ -37,4 +37,18 @@
 // envelope names.
 //
 // [Client] makes both kinds of calls.
+//
+// # Attached answers
+//
+// A worker's [ResponseListener] is a response plane: an answer waits there until the
+// router, which named subject and token in the envelope, comes for it:
+//
+//	curl -N -H "Wireplane-Token: $TOKEN" http://localhost:8082/v1/rpc/response/$SUBJECT
+//
+// Who is not expected is turned away with 404 (unknown), 403 (wrong token), 409
+// (somebody is attached) or 410 (over, or not held any more). A GET that is cut off may
+// come back within ListenerConfig.Grace, with Last-Event-ID, and goes on behind that
+// item, if it is still held. DELETE asks the handler to finish; with
+// "Wireplane-Control: kill" it ends the answer. [Attacher] is the router's side, and
+// does all that.
 package httpplane

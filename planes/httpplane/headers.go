@@ -28,6 +28,11 @@ const (
 	HeaderClass = "Wireplane-Class"
 	// HeaderStream is in an answer the name of the running call, for DELETE.
 	HeaderStream = "Wireplane-Stream"
+	// HeaderToken is what a router must know to attach to an answer; the query parameter
+	// "token" does as well.
+	HeaderToken = "Wireplane-Token"
+	// HeaderControl is in a DELETE of an answer "stop", the default, or "kill".
+	HeaderControl = "Wireplane-Control"
 )
 
 const maxHeaders, maxHeaderName, maxHeaderValue = 64, 255, 4096

@@ -32,7 +32,7 @@ type reader struct {
 	a    *attempt
 	body io.ReadCloser
 	url  string
-	name string // for DELETE
+	ask  http.Header // what DELETE must say to control the answer
 	dec  *itemstream.Decoder
 
 	want  chan struct{} // to the goroutine, of 1: read on; closed: read no more
@@ -46,8 +46,11 @@ type reader struct {
 
 func newReader(c *Client, a *attempt, resp *http.Response, url string, f itemstream.Format, seen itemstream.Totals) *reader {
 	r := &reader{
-		c: c, a: a, body: resp.Body, url: url, name: resp.Header.Get(HeaderStream),
+		c: c, a: a, body: resp.Body, url: url,
 		dec: itemstream.NewDecoder(f, c.cfg.MaxItemBytes), want: make(chan struct{}, 1), got: make(chan piece, 1),
+	}
+	if name := resp.Header.Get(HeaderStream); name != "" {
+		r.ask = http.Header{HeaderStream: {name}}
 	}
 	r.dec.Resume(seen)
 	go r.pump()
@@ -197,22 +200,24 @@ func (r *reader) Close() error {
 // Stop implements planes.StreamReader: it asks the worker that answers, by DELETE. What
 // cannot be delivered, as through a balancer that chooses another worker, is lost.
 func (r *reader) Stop() {
-	if r.name != "" {
-		r.stop.Do(func() { go r.askToStop() })
+	if r.ask != nil {
+		r.stop.Do(func() { go r.c.control(r.a.ctx, r.url, r.ask, planes.ControlStop) })
 	}
 }
 
-func (r *reader) askToStop() {
-	ctx, cancel := context.WithTimeout(r.a.ctx, r.c.cfg.Timeout)
+// control asks the worker at url to end an answer.
+func (c *Client) control(ctx context.Context, url string, ask http.Header, what planes.Control) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, url, nil)
 	if err != nil {
 		return
 	}
-	req.Header.Set(HeaderStream, r.name)
-	resp, err := r.c.pick().Do(req)
+	req.Header = ask.Clone()
+	req.Header.Set(HeaderControl, what.String())
+	resp, err := c.pick().Do(req)
 	if err != nil {
-		r.c.cfg.Logger.Debug("stop was not delivered", "target", r.url, "error", err)
+		c.cfg.Logger.Debug("a control was not delivered", "control", what, "target", url, "error", err)
 		return
 	}
 	_ = resp.Body.Close()
