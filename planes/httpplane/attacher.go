@@ -191,8 +191,13 @@ func (s *attached) Recv(ctx context.Context) ([]byte, error) {
 		s.tries++
 		r, again := s.p.get(s.ctx, s.in.dec.Seen())
 		if again != nil {
-			if planes.CodeOf(again) == planes.CodeTransport && s.tries < maxTries {
-				continue
+			// CodeEpoch: the worker has not seen yet that the connection is gone.
+			if c := planes.CodeOf(again); (c == planes.CodeTransport || c == planes.CodeEpoch) && s.tries < maxTries {
+				select {
+				case <-time.After(time.Duration(s.tries) * 50 * time.Millisecond):
+					continue
+				case <-s.ctx.Done():
+				}
 			}
 			e := *typed(err)
 			e.Reason, e.Err = "the answer was cut off and could not be resumed", errors.Join(err, again)

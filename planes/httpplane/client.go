@@ -201,6 +201,7 @@ func (c *Client) pick() *http.Client {
 type attempt struct {
 	op, route, target string
 	connected         atomic.Bool
+	ran               atomic.Bool     // it was over before anything ended its context
 	ctx               context.Context //nolint:containedctx // of the one call
 	cancel            context.CancelCauseFunc
 	unlink            func() bool
@@ -226,6 +227,9 @@ func (c *Client) begin(ctx context.Context, op, route, target string) *attempt {
 }
 
 func (a *attempt) end() {
+	if a.ctx.Err() == nil {
+		a.ran.Store(true)
+	}
 	a.unlink()
 	a.cancel(nil)
 }
@@ -239,7 +243,7 @@ func (a *attempt) failed(err error, items uint64) *planes.Error {
 	case items > 0:
 		e.Phase = planes.PhaseStarted
 	}
-	if a.ctx.Err() == nil {
+	if a.ran.Load() || a.ctx.Err() == nil {
 		return e
 	}
 	cause := context.Cause(a.ctx)

@@ -36,6 +36,7 @@ type outgoing struct {
 	reason    *planes.Error
 	grace     *time.Timer
 	drop      context.CancelCauseFunc // ends the GET that writes now
+	freed     chan struct{}           // closed when it has ended
 }
 
 func newOutgoing(l *ResponseListener, info attachInfo) *outgoing {
@@ -170,7 +171,7 @@ func (s *outgoing) claim(drop context.CancelCauseFunc) (again bool, f *itemstrea
 		return false, turnedAway(planes.CodeEpoch, "somebody is attached to the answer")
 	}
 	again = s.claimed
-	s.inUse, s.drop = true, drop
+	s.inUse, s.drop, s.freed = true, drop, make(chan struct{})
 	if s.grace != nil {
 		s.grace.Stop()
 		s.grace = nil
@@ -182,10 +183,26 @@ func (s *outgoing) claim(drop context.CancelCauseFunc) (again bool, f *itemstrea
 	return again, nil
 }
 
+// evict ends the GET that writes now, for one that resumes: this side may not have
+// seen yet that the connection of the former is gone.
+func (s *outgoing) evict(ctx context.Context) {
+	s.mu.Lock()
+	drop, freed := s.drop, s.freed
+	s.mu.Unlock()
+	if drop != nil {
+		drop(errLeft)
+		select {
+		case <-freed:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // release ends the turn of a GET. One that was cut off may come back for a while.
 func (s *outgoing) release(err error) {
 	s.mu.Lock()
 	s.inUse, s.drop = false, nil
+	close(s.freed)
 	if s.done {
 		s.mu.Unlock()
 		return
@@ -284,7 +301,9 @@ func (l *ResponseListener) attach(w http.ResponseWriter, r *http.Request, subjec
 		if err != nil {
 			f = turnedAway(planes.CodeProtocol, "Last-Event-ID is no number")
 		}
-		from = n + 1
+		if from = n + 1; err == nil {
+			s.evict(r.Context())
+		}
 	}
 	if f != nil {
 		writeError(w, *f, status, nil)

@@ -158,9 +158,9 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, d planes.Dispatche
 		t := time.AfterFunc(req.Timeout, func() { cancel(errLate) })
 		defer t.Stop()
 	}
-	// What ends the handler's context does not end the answer, except that the time
-	// is up or the reader gone.
-	handling, stop := context.WithCancelCause(ctx)
+	// The handler's context ends when the caller asks it to stop, which does not end
+	// the answer, or after the answer, so that the cause is known.
+	handling, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	name := s.enlist(stop)
 	defer s.delist(name)
