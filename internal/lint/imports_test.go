@@ -85,6 +85,7 @@ var allowances = []struct {
 	{"planes/metrics", []string{"std", "planes", "pool", "discovery", "github.com/prometheus/client_golang"},
 		"it fits the observers of the others, and nobody imports it but commands"},
 	{"planes/dynplane", []string{"std", "codec", "planes"}, "the released frames need no loop of ours"},
+	{"planes/tcpport", []string{"std", "planes"}, "one port joins two planes, neither of which needs the other"},
 	{"internal/invariants", []string{"std"}, "every package may use it"},
 	{"internal/testenv", []string{"std", "go.uber.org/goleak"}, "every test may use it"},
 	{"internal/ci", []string{"std"}, "it must run before anything else is there"},
