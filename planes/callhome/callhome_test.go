@@ -485,3 +485,54 @@ func TestAnAnswerThatNeverComesEndsInTime(t *testing.T) {
 	}
 	testenv.Eventually(t, limit, "nothing is left", func() bool { s := l.Stat(); return s.Conns == 0 && s.Pending == 0 })
 }
+
+// A connection that turns out dead when it is used again costs nothing: the same bytes
+// come over another. [mux-callhome-3]
+func TestTheSameBytesComeAgain(t *testing.T) {
+	ln := testenv.Listen(t)
+	d := dialer(t, callhome.DialerConfig{})
+	respond := func() {
+		env := &planes.Envelope{ID: "r", Reply: planes.ConnectionInfo{Transport: "tcp_server",
+			Info: fmt.Sprintf(`{"address":%q,"subject":"s","context":"r","stream_type":"response","modes":"pooled","token":"t"}`, ln.Addr())}}
+		w, err := d.Open(t.Context(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = w.Begin()
+		_ = w.Send(t.Context(), []byte("x"))
+		if err := w.End(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []byte
+	for _, f := range [][2]string{{`{"subject":"s","stream_type":"response","mode":"pooled","token":"t"}`, ""}, {`{"error":null}`, ""}, {"", "x"},
+		{`{"end":{"code":"OK","items":1,"bytes":1}}`, ""}, {`"sentinel"`, ""}} {
+		want, _ = (&twopart.TwoPart{Header: []byte(f[0]), Body: []byte(f[1])}).Append(want)
+	}
+	take := func(nc net.Conn) {
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(nc, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%q, %v\nwant %q", got, err, want)
+		}
+	}
+	respond()
+	first, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(first)
+	_, _ = first.Write(frame(`"sentinel"`, ""))
+	idle := func() bool { s := d.Stat(); return s.Idle == 1 }
+	testenv.Eventually(t, limit, "the connection is idle", idle)
+	respond() // it is written and nobody takes it
+	take(first)
+	_ = first.Close()
+	second, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(second)
+	_, _ = second.Write(frame(`"sentinel"`, ""))
+	testenv.Eventually(t, limit, "the new connection is idle", idle)
+	_ = second.Close()
+}

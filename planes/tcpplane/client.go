@@ -60,6 +60,9 @@ type Client struct {
 	slots []slot
 	turn  atomic.Uint32
 
+	accepted bool  // the peer has dialled: nothing is dialled here
+	only     *link // the connection then
+
 	mu     sync.Mutex
 	links  map[*link]struct{}
 	past   mux.Stats
@@ -131,6 +134,10 @@ func (c *Client) dialSlot(ctx context.Context, s *slot) (*link, error) {
 		s.mu.Unlock()
 		return l, nil
 	}
+	if c.accepted {
+		s.mu.Unlock()
+		return nil, errNoRedial
+	}
 	d := s.dialing
 	if d == nil {
 		c.mu.Lock()
@@ -183,17 +190,11 @@ func (c *Client) dialLink(ctx context.Context) (*link, error) {
 	if _, err := c.group.Dial(ctx, "tcp", c.cfg.Addr, l); err != nil {
 		return nil, err
 	}
-	select {
-	case <-l.ready:
-	case <-ctx.Done():
-		l.close(&mux.ConnError{Code: planes.CodeTransport, Reason: "no HELLO in time"})
-		<-l.gone()
-		return nil, fmt.Errorf("tcpplane: handshake with %s: %w", c.cfg.Addr, ctx.Err())
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e := l.sess.Err(); e != nil {
-		return nil, e
+	if err := l.awaitReady(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("tcpplane: handshake with %s: %w", c.cfg.Addr, err)
+		}
+		return nil, err
 	}
 	return l, nil
 }

@@ -44,6 +44,7 @@ type waiter interface{ writable() }
 // once a caller that took deliver has reset its call; mu guards the session.
 type link struct {
 	side side
+	own  *configs      // instead of those of side, if this side dialled what it serves
 	nc   *netpoll.Conn // set by opened
 	log  *slog.Logger
 
@@ -59,7 +60,7 @@ type link struct {
 	armed time.Duration
 	timer *time.Timer
 
-	ready chan struct{} // dialer: closed when calls may be opened, or when the connection is gone
+	ready chan struct{} // of who waits for it: closed when calls may be opened, or when the connection is gone
 	once  sync.Once
 	turn  atomic.Bool   // callers that the latest batch has woken run just now
 	ended bool          // the connection is gone and its calls are told
@@ -105,9 +106,13 @@ func putBatch(w *batch) {
 
 // OnOpen starts the handshake and the clock of the connection.
 func (l *link) OnOpen(c *netpoll.Conn) {
-	cfg := l.side.config().to(c.RemoteAddr())
+	all := l.own
+	if all == nil {
+		all = l.side.config()
+	}
+	cfg := all.to(c.RemoteAddr())
 	var accept mux.AcceptFunc
-	if cfg.Role == mux.Accepter {
+	if _, serves := l.side.(*Server); serves {
 		accept = l.accept
 	}
 	l.mu.Lock()
