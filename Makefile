@@ -66,6 +66,10 @@ lint: go ## gofmt, golangci-lint and the repository's own rules
 test-race: go ## all tests of the root module and the commands under the race detector
 	@$(EACH) go test -race -shuffle=on ./...
 
+.PHONY: conform-nginx
+conform-nginx: go ## the HTTP plane through a real nginx, installed from Debian if missing
+	@internal/ci/nginx.sh
+
 .PHONY: test-386
 test-386: go ## the packages that count bytes, with 32-bit int
 	GOARCH=386 CGO_ENABLED=0 go vet ./...

@@ -166,35 +166,31 @@ func (d *Decoder) maxLine() int { return d.maxItem + d.maxItem/2 + 4<<10 }
 // line takes a line without its end, borrowed from the buffer. JSON lines end with LF,
 // those of events also with CR or CR LF.
 func (d *Decoder) line() ([]byte, bool, error) {
-	for {
-		if d.sse.skipLF && d.at < len(d.buf) {
-			if d.buf[d.at] == '\n' {
-				d.at++
-			}
-			d.sse.skipLF = false
+	if d.sse.skipLF && d.at < len(d.buf) {
+		if d.buf[d.at] == '\n' {
+			d.at++
 		}
-		d.scan = max(d.scan, d.at)
-		rest := d.buf[d.scan:]
-		n := bytes.IndexByte(rest, '\n')
-		if d.format == SSE {
-			if end := rest[:max(n, 0)]; n < 0 {
-				n = bytes.IndexByte(rest, '\r')
-			} else if cr := bytes.IndexByte(end, '\r'); cr >= 0 {
-				n = cr
-			}
-		}
-		if n < 0 {
-			d.scan = len(d.buf)
-			if len(d.buf)-d.at > d.maxLine() {
-				return nil, false, fmt.Errorf("%w: a line of more than %d bytes", ErrTooLarge, d.maxLine())
-			}
-			return nil, false, nil
-		}
-		line := d.buf[d.at : d.scan+n]
-		d.sse.skipLF = d.format == SSE && rest[n] == '\r'
-		d.at, d.scan = d.scan+n+1, d.scan+n+1
-		return line, true, nil
+		d.sse.skipLF = false
 	}
+	d.scan = max(d.scan, d.at)
+	rest := d.buf[d.scan:]
+	var n int
+	if d.format == NDJSON {
+		n = bytes.IndexByte(rest, '\n')
+	} else {
+		n = bytes.IndexAny(rest, "\r\n") // in one pass, whichever the peer likes
+	}
+	if n < 0 {
+		d.scan = len(d.buf)
+		if len(d.buf)-d.at > d.maxLine() {
+			return nil, false, fmt.Errorf("%w: a line of more than %d bytes", ErrTooLarge, d.maxLine())
+		}
+		return nil, false, nil
+	}
+	line := d.buf[d.at : d.scan+n]
+	d.sse.skipLF = d.format == SSE && rest[n] == '\r'
+	d.at, d.scan = d.scan+n+1, d.scan+n+1
+	return line, true, nil
 }
 
 func (d *Decoder) frame() (Event, bool, error) {
@@ -214,7 +210,7 @@ func (d *Decoder) frame() (Event, bool, error) {
 		return Event{}, false, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	d.at += size
-	switch m.Kind {
+	switch m.Kind { //nolint:exhaustive // heartbeats, and kinds of later versions, are skipped
 	case streamwire.RecordKindItem:
 		return Event{Kind: Item, Index: m.Body.Item.Index, Data: m.Body.Item.Data}, true, nil
 	case streamwire.RecordKindEnd:

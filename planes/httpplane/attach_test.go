@@ -98,7 +98,7 @@ func TestAnAttachedAnswerArrives(t *testing.T) {
 							got = append(got, string(item))
 						}
 					}
-					if !reflect.DeepEqual(got, want) || (verdict == nil) != (err == io.EOF) || verdict != nil && planes.CodeOf(err) != planes.CodeHandler {
+					if !reflect.DeepEqual(got, want) || (verdict == nil) != errors.Is(err, io.EOF) || verdict != nil && planes.CodeOf(err) != planes.CodeHandler {
 						t.Errorf("%q %v", got, err)
 					}
 					if err := <-ended; err != nil {
@@ -196,7 +196,7 @@ func TestAttachedAnswersAreControlled(t *testing.T) {
 	if item, err := r.Recv(ctx); string(item) != "last" || err != nil {
 		t.Fatal(string(item), err)
 	}
-	if _, err := r.Recv(ctx); err != io.EOF {
+	if _, err := r.Recv(ctx); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	w, r = open(t, l, a)
@@ -254,7 +254,7 @@ func TestACutAnswerIsResumed(t *testing.T) {
 			}
 		}
 		go func() { _ = w.End(nil) }()
-		if _, err := r.Recv(ctx); err != io.EOF {
+		if _, err := r.Recv(ctx); !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		if n := l.Stat().Resumed; n < 2 {

@@ -104,8 +104,8 @@ func exchange(t *testing.T, c *httpplane.Client, to planes.Address, req *planes.
 	var items []string
 	for {
 		item, err := r.Recv(ctx)
-		if err == io.EOF {
-			if _, again := r.Recv(ctx); again != io.EOF {
+		if errors.Is(err, io.EOF) {
+			if _, again := r.Recv(ctx); !errors.Is(again, io.EOF) {
 				t.Errorf("after the end: %v", again)
 			}
 			return items, nil

@@ -87,7 +87,7 @@ func TestStopLetsTheHandlerFinish(t *testing.T) {
 		if err != nil || string(item) != "last" {
 			t.Fatalf("%q %v", item, err)
 		}
-		if _, err := r.Recv(ctx); err != io.EOF {
+		if _, err := r.Recv(ctx); !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 	})

@@ -274,7 +274,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *itemstre
 		case int64(len(body)) > limit:
 			x := refusal(planes.CodeTooLarge, "a request of more than %d bytes", limit)
 			f = &x
-		case err == io.EOF: //nolint:errorlint // bare, as io.Reader has it
+		case err == io.EOF:
 			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			x := refusal(planes.CodeDeadline, "the request did not arrive within %v", s.cfg.BodyTimeout)
