@@ -228,6 +228,10 @@ func (t *Transport) UnmarshalJSON(b []byte) error {
 			got.Endpoint = j.Endpoint
 		case KindUnified:
 			err = json.Unmarshal(raw, &got.Unified)
+			if u := got.Unified; u != nil { // an empty object is none
+				u.Request.Metadata = someOf(u.Request.Metadata)
+				u.Response.Metadata = someOf(u.Response.Metadata)
+			}
 		default:
 		}
 		if err != nil {
@@ -239,6 +243,13 @@ func (t *Transport) UnmarshalJSON(b []byte) error {
 	}
 	*t = got
 	return nil
+}
+
+func someOf(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }
 
 // marshal is json.Marshal that leaves '&', '<' and '>' alone, as other writers do.

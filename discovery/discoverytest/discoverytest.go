@@ -278,6 +278,7 @@ func epochWins(s *suite) {
 func closeLeavesNothing(s *suite) {
 	one, two := s.open(), s.open()
 	w := &told{s: s, w: s.watch(two, discovery.Query{})}
+	w.until("snapshot ")
 	mine, err := one.Watch(s.ctx, discovery.Query{})
 	s.must(err)
 	r := s.register(one, instance(1))
