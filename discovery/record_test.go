@@ -78,3 +78,25 @@ func TestRecordsOfEveryTransportAreReadAndWritten(t *testing.T) {
 		}
 	}
 }
+
+// Keys of both layouts are read; all others are refused, as are records that are not
+// those of their key.
+func TestKeys(t *testing.T) {
+	for _, key := range []string{demoKey, "instances/demo/backend/generate:694d9b96e24ab707"} {
+		if i, err := discovery.ParseKey(key); err != nil || i.ID != 0x694d9b96e24ab707 || i.Path() != "demo/backend/generate" {
+			t.Errorf("%s: %+v, %v", key, i, err)
+		}
+	}
+	for _, key := range []string{
+		"", "v1/mdc/a/b/c/1", "v1/instances/a/b/1", "v1/instances/a/b/c/d/1", "v1/instances/a/b/c/01", "v1/instances/a/b/c/F",
+		"v1/instances/a/b/c/10000000000000000", "v1/instances//b/c/1", "instances/a/b/c", "instances/a/b:1", "v1/instances/a/b/" + strings.Repeat("c", 3000) + "/1",
+	} {
+		if i, err := discovery.ParseKey(key); err == nil {
+			t.Errorf("%.60s is %+v", key, i)
+		}
+	}
+	value := demoHead + `{"tcp":"h:1"}` + demoTail
+	if _, err := discovery.ParseRecord(strings.Replace(demoKey, "backend", "other", 1), []byte(value)); err == nil {
+		t.Error("a record under another's key is accepted")
+	}
+}

@@ -231,3 +231,24 @@ func TestOpenWithoutAServerEndsWithItsTimeout(t *testing.T) {
 		t.Error("no endpoints are accepted")
 	}
 }
+
+// Records of released runtimes, in the keys of now and of up to v0.6, show like ours,
+// and one whose lease nobody keeps alive goes with it.
+func TestEtcdReadsReleasedRecordsOfBothLayouts(t *testing.T) {
+	p := newParty(t)
+	raw := p.srv.Client()
+	lease, err := raw.Grant(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const value = `{"component":"backend","endpoint":"old","namespace":"demo","instance_id":7587892019533100807,"transport":{"nats_tcp":"demo_backend.old-694d9b96e24ab707"}}`
+	if _, err := raw.Put(t.Context(), "instances/demo/backend/old:694d9b96e24ab707", value, clientv3.WithLease(lease.ID)); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 5*time.Second, "the old record", func() bool {
+		got := p.cache.Lookup("demo/backend/old")
+		return len(got) == 1 && got[0].ID == 7587892019533100807
+	})
+	testenv.Eventually(t, 10*time.Second, "its lease to expire", func() bool { return len(p.cache.Lookup("demo/backend/old")) == 0 })
+	p.here("the other")
+}
