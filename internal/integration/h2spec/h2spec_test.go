@@ -38,6 +38,12 @@ var known = []string{
 	"http2/8.1.2.2: Sends a HEADERS frame that contains the TE header field with any value other than \"trailers\"",
 }
 
+// sometimes are those that net/http fails when its answer is sooner than the next frame
+// of the case: the stream is closed by then.
+var sometimes = []string{
+	"http2/6.9.1: Sends multiple WINDOW_UPDATE frames increasing the flow control window to above 2^31-1 on a stream",
+}
+
 type report struct {
 	Suites []struct {
 		Package string `xml:"package,attr"`
@@ -104,7 +110,7 @@ func TestServerConforms(t *testing.T) {
 		t.Errorf("only %d cases ran\n%s", ran, out)
 	}
 	for _, f := range failed {
-		if !slices.Contains(known, f) {
+		if !slices.Contains(known, f) && !slices.Contains(sometimes, f) {
 			t.Errorf("fails: %q", f)
 		}
 	}
