@@ -119,6 +119,12 @@ type RequestServer interface {
 	Shutdown(ctx context.Context) error
 }
 
+// Readier is a RequestServer that refuses requests until Serve runs.
+type Readier interface {
+	// Ready returns a channel that is closed once Serve takes requests. It stays closed.
+	Ready() <-chan struct{}
+}
+
 // RouteBinder is a RequestServer that must announce routes one by one, such as one
 // that subscribes to subjects. Bind runs before the instance is registered.
 type RouteBinder interface {

@@ -51,6 +51,8 @@ type Server struct {
 	limits dynwire.Limits
 	paths  reqpath.Table
 	disp   atomic.Pointer[planes.Dispatcher]
+	ready  chan struct{}
+	once   sync.Once       // of ready
 	ctx    context.Context //nolint:containedctx // of all requests, which belong to no call
 	cancel context.CancelFunc
 	done   chan struct{} // closed by Shutdown
@@ -76,7 +78,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	or(&cfg.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		cfg: cfg, ln: cfg.Listener, limits: dynwire.Limits{MaxMessage: uint64(cfg.MaxMessageBytes)},
-		done: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+		done: make(chan struct{}), ready: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
 	if s.ln == nil && cfg.Addr != "" {
 		var err error
@@ -101,10 +103,14 @@ func (s *Server) Address(route string, instance uint64) planes.Address {
 // Path returns the path of Address, and makes callers that use it find the route.
 func (s *Server) Path(route string, instance uint64) string { return s.paths.Path(route, instance) }
 
+// Ready is closed once Serve takes requests (planes.Readier).
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
 // Serve hands requests to d until ctx ends or the server is shut down. The connections
 // stay until Shutdown.
 func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
 	s.disp.Store(&d)
+	s.once.Do(func() { close(s.ready) })
 	if s.ln == nil {
 		select {
 		case <-ctx.Done():

@@ -44,6 +44,8 @@ type Server struct {
 	bound    map[string]*binding // by subject
 	shutdown bool
 	done     chan struct{} // closed by the first Shutdown
+	ready    chan struct{} // closed by the first Serve
+	begin    sync.Once     // of ready
 
 	count counters
 }
@@ -78,7 +80,7 @@ var (
 // NewServer returns a Server on conn, which stays the caller's to close, after Shutdown.
 func NewServer(conn *Conn, cfg ServerConfig) *Server {
 	s := &Server{conn: conn, cfg: cfg, log: orDefault(cfg.Logger, slog.New(slog.DiscardHandler)),
-		bound: make(map[string]*binding), done: make(chan struct{})}
+		bound: make(map[string]*binding), done: make(chan struct{}), ready: make(chan struct{})}
 	if s.cfg.MaxPending <= 0 {
 		s.cfg.MaxPending = 1024
 	}
@@ -104,6 +106,9 @@ func (s *Server) Advertise(route string, instance uint64) planes.Endpoint {
 	return planes.Endpoint{Transport: planes.NATS, Address: s.Address(route, instance), Capabilities: s.Capabilities()}
 }
 
+// Ready is closed once Serve takes requests (planes.Readier).
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
 // Serve hands requests to d until ctx ends or the server is shut down, and returns nil
 // then. Requests that come while nobody serves are turned away as unavailable. Only one
 // Serve may run at a time.
@@ -113,6 +118,7 @@ func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
 		return errors.New("natsplane: Serve runs already")
 	}
 	defer s.serving.CompareAndSwap(me, nil)
+	s.begin.Do(func() { close(s.ready) })
 	select {
 	case <-ctx.Done():
 	case <-s.done:

@@ -223,7 +223,7 @@ func (c *Client) closedLink(l *link, why *mux.ConnError) {
 	delete(c.links, l)
 	c.past = addStats(c.past, st)
 	c.mu.Unlock()
-	if why.Code != planes.CodeTransport && why.Code != planes.CodeDraining {
+	if why.Code != planes.CodeTransport && why.Code != planes.CodeDraining && why != errClientClosed {
 		c.log.Warn("connection ended by a fault", "peer", c.cfg.Addr, "code", why.Code.String(), "origin", why.Origin.String(), "reason", why.Reason)
 	}
 }

@@ -38,6 +38,8 @@ type RequestServer struct {
 	disp  atomic.Pointer[planes.Dispatcher]
 	done  chan struct{}
 	once  sync.Once
+	ready chan struct{}
+	begin sync.Once // of ready
 }
 
 // NewRequestServer listens, and returns a server that refuses all calls until Serve.
@@ -46,7 +48,7 @@ func NewRequestServer(cfg RequestServerConfig) (*RequestServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &RequestServer{cfg: cfg, srv: srv, ln: cfg.Listener, limit: cfg.Server.Limits.MaxMessageBytes, done: make(chan struct{})}
+	s := &RequestServer{cfg: cfg, srv: srv, ln: cfg.Listener, limit: cfg.Server.Limits.MaxMessageBytes, done: make(chan struct{}), ready: make(chan struct{})}
 	if s.limit == 0 {
 		s.limit = 16 << 20
 	}
@@ -58,6 +60,9 @@ func NewRequestServer(cfg RequestServerConfig) (*RequestServer, error) {
 	srv.HandleAny(planes.HandlerFunc(s.handle))
 	return s, nil
 }
+
+// Ready is closed once Serve takes requests (planes.Readier).
+func (s *RequestServer) Ready() <-chan struct{} { return s.ready }
 
 // Server returns the plane's server, on which routes of its own may be registered:
 // they win over the dispatcher's.
@@ -85,6 +90,7 @@ func (s *RequestServer) Path(route string, instance uint64) string {
 // stay until Shutdown.
 func (s *RequestServer) Serve(ctx context.Context, d planes.Dispatcher) error {
 	s.disp.Store(&d)
+	s.begin.Do(func() { close(s.ready) })
 	if s.ln == nil {
 		select {
 		case <-ctx.Done():

@@ -63,6 +63,8 @@ type Server struct {
 	mux    *tcpplane.RequestServer
 	dyn    *dynplane.Server
 	places chan struct{}
+	ready  chan struct{}
+	begin  sync.Once       // of ready
 	ctx    context.Context //nolint:containedctx // of the peeks, which belong to no call
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -97,7 +99,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, ln: cfg.Listener, mux: mux, dyn: dyn, places: make(chan struct{}, cfg.MaxPeeking)}
+	s := &Server{cfg: cfg, ln: cfg.Listener, mux: mux, dyn: dyn, places: make(chan struct{}, cfg.MaxPeeking), ready: make(chan struct{})}
 	if s.ln == nil {
 		if s.ln, err = net.Listen("tcp", cfg.Addr); err != nil {
 			return nil, errors.Join(fmt.Errorf("tcpport: %w", err), mux.Server().Close())
@@ -114,6 +116,9 @@ func (s *Server) Address(route string, instance uint64) planes.Address {
 	return planes.Address{Kind: planes.AddressTCP, Host: host, Port: port, Path: s.mux.Path(route, instance)}
 }
 
+// Ready is closed once Serve takes requests (planes.Readier).
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
 // Serve hands calls of both planes to d until ctx ends or the server is shut down. The
 // connections stay until Shutdown.
 func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
@@ -123,6 +128,9 @@ func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
 	defer cancel()
 	both.Go(func() { _ = s.mux.Serve(ctx, d) })
 	both.Go(func() { _ = s.dyn.Serve(ctx, d) })
+	<-s.mux.Ready() // neither blocks before that
+	<-s.dyn.Ready()
+	s.begin.Do(func() { close(s.ready) })
 	defer context.AfterFunc(ctx, func() { _ = s.ln.Close() })()
 	for {
 		nc, err := s.ln.Accept()

@@ -215,6 +215,17 @@ func (w *Worker) start(ctx context.Context, routes map[string]*endpoint) error {
 	if len(w.servers) == 0 {
 		return fmt.Errorf("worker: the registry has no request transport with a server: %w", planes.ErrNoTransport)
 	}
+	for s := range w.servers {
+		if r, ok := s.(planes.Readier); ok {
+			select {
+			case <-r.Ready():
+			case <-ctx.Done():
+				return fmt.Errorf("worker: while waiting for a request transport: %w", context.Cause(ctx))
+			case err := <-w.fault:
+				return err
+			}
+		}
+	}
 	for _, e := range routes {
 		for s := range w.servers {
 			if b, ok := s.(planes.RouteBinder); ok {
