@@ -238,10 +238,18 @@ func PoolObserver[K comparable](m *Metrics, target func(K) string) pool.Observer
 
 // WatchPool makes p's connections show as active and idle, for as long as m lives.
 func WatchPool[K comparable, V any](m *Metrics, p *pool.Pool[K, V], target func(K) string) {
+	m.WatchTargets(func(f func(string, pool.KeyStat)) {
+		p.Each(func(k K, s pool.KeyStat) { f(target(k), s) })
+	})
+}
+
+// WatchTargets is WatchPool for a pool that somebody else holds: each calls its argument
+// for every target with what there is now, and is called at each scrape.
+func (m *Metrics) WatchTargets(each func(func(target string, s pool.KeyStat))) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pools = append(m.pools, func(f func(string, uint64, uint64)) {
-		p.Each(func(k K, s pool.KeyStat) { f(target(k), s.Busy, s.Idle) })
+		each(func(target string, s pool.KeyStat) { f(target, s.Busy, s.Idle) })
 	})
 }
 

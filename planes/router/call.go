@@ -64,6 +64,7 @@ func (r *Router) stream(ctx context.Context, path string, req *planes.Request, o
 	if err != nil {
 		return nil, err
 	}
+	r.looked(e)
 	if err := e.wait(ctx, r.cfg.WaitForInstance); err != nil {
 		return nil, err
 	}
@@ -183,4 +184,15 @@ func (s *stream) Close() error {
 // noInstance is the error of a call for which there is nobody.
 func noInstance(e *endpoint) *planes.Error {
 	return refused(planes.CodeNotFound, e.path, fmt.Sprintf("no instance of %d can be called", len(e.view.Load().nodes)), nil)
+}
+
+// looked tells whether a call found instances at once.
+func (r *Router) looked(e *endpoint) {
+	f := r.cfg.Discovery.CacheHit
+	if len(e.view.Load().nodes) == 0 {
+		f = r.cfg.Discovery.CacheMiss
+	}
+	if f != nil {
+		f()
+	}
 }

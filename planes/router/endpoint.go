@@ -54,6 +54,8 @@ type endpoint struct {
 	view   atomic.Pointer[view]
 	turn   atomic.Uint32
 
+	discovered func(*discovery.Instance) // of Config.Discovery; it must not block
+
 	mu      sync.Mutex
 	known   map[uint64]*node
 	synced  bool
@@ -132,7 +134,11 @@ func (e *endpoint) apply(events []discovery.Event) {
 // changes nothing.
 func (e *endpoint) put(old map[uint64]*node, i *discovery.Instance) {
 	n := &node{instance: *i, target: target(i), inFlight: new(atomic.Int64), inhibited: new(atomic.Int64)}
-	if before := old[i.ID]; before != nil {
+	before := old[i.ID]
+	if before == nil && e.discovered != nil {
+		e.discovered(i)
+	}
+	if before != nil {
 		n.inFlight = before.inFlight
 		if before.instance.Epoch == i.Epoch {
 			n.inhibited = before.inhibited

@@ -35,6 +35,9 @@ type Config struct {
 	// MaxPaths bounds the endpoints that the router watches at once; calls of further
 	// ones fail with CodeOverloaded. 0 means 4096.
 	MaxPaths int
+	// Discovery is told of endpoints' instances: Discovered for each new one, CacheHit
+	// and CacheMiss for each call that found some or none. Other functions are not called.
+	Discovery discovery.Observer
 	// Logger gets what an operator should know; nil discards.
 	Logger *slog.Logger
 }
@@ -147,6 +150,7 @@ func (r *Router) endpoint(path string) (*endpoint, error) {
 		return nil, refused(planes.CodeTransport, path, "discovery cannot be watched", err)
 	}
 	e = newEndpoint(path, w, cancel)
+	e.discovered = r.cfg.Discovery.Discovered
 	r.paths[path] = e
 	r.watching.Go(func() { e.follow(ctx, r.log) })
 	return e, nil
@@ -167,6 +171,20 @@ func (r *Router) forgetLocked() bool {
 
 func refused(code planes.Code, path, why string, err error) *planes.Error {
 	return &planes.Error{Code: code, Phase: planes.PhaseNotStarted, Op: "route", Route: path, Reason: why, Err: err}
+}
+
+// CacheAge returns how long ago the instances of some endpoint were last known to be
+// all there are, the longest of all that are watched; 0 if none is.
+func (r *Router) CacheAge() time.Duration {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var oldest time.Duration
+	for _, e := range r.paths {
+		if at := e.watch.Synced(); !at.IsZero() {
+			oldest = max(oldest, time.Since(at))
+		}
+	}
+	return oldest
 }
 
 // Instances returns what is known about an endpoint now, waiting for discovery's first
