@@ -130,9 +130,9 @@ var table = []Knob{
 	{Group: "NATS request plane", Name: "DYN_NATS_REQUEST_TIMEOUT_SECS", Path: requestN + "request_timeout_secs", Kind: KindSeconds, Unit: "s", Default: "10", Max: year,
 		Doc: "wait for the reply to a request", field: func(c *Config) any { return &c.NATS.RequestTimeout }},
 
-	{Group: "Service discovery", Name: "DYN_DISCOVERY_BACKEND", Path: discovery + "backend", Kind: KindChoice, Default: "etcd", Choices: []string{"etcd", "file", "mem"},
+	{Group: "Service discovery", Name: "DYN_DISCOVERY_BACKEND", Path: discovery + "backend", Kind: KindChoice, Default: "mem", Choices: []string{"etcd", "file", "mem"},
 		refuse: map[string]string{"kubernetes": "etcd, file or mem: the Kubernetes backend is not supported, run an etcd beside the workers"},
-		Doc:    "where instances register and are found", field: func(c *Config) any { return &c.Discovery.Backend }},
+		Doc:    "where instances register and are found; mem is this process alone (released Dynamo has etcd)", field: func(c *Config) any { return &c.Discovery.Backend }},
 	{Group: "Service discovery", Name: "DYN_FILE_KV", Path: discovery + "file.path", Kind: KindFile, Default: "$TMPDIR/dynamo_store_kv",
 		Doc: "folder of the file backend; TMPDIR is /tmp where it is not set", field: func(c *Config) any { return &c.Discovery.FileRoot }},
 	{Group: "Service discovery", Name: "DYN_NAMESPACE", Path: discovery + "namespace", Kind: KindText, Default: "dynamo",
