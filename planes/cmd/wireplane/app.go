@@ -32,6 +32,9 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"demo", "stream a file as many token streams at once, and check each at the far end", func() string { return demoHelp }, runDemo},
+		{"worker", "serve endpoints over any set of transports, and register them", func() string { return workerHelp }, runWorker},
+		{"call", "call an endpoint and print the items of its answer as they come", func() string { return callHelp }, runCall},
+		{"route", "put an HTTP front before workers", func() string { return routeHelp }, runRoute},
 		{"inspect", "decode captured bytes with a built-in spec, field by field", inspectHelp, runInspect},
 		{"bench", "measure the plane beside a raw epoll floor", benchHelpText, func(ctx context.Context, a *app, args []string) int {
 			return runBench(ctx, args, a.stdout, a.stderr)

@@ -34,7 +34,11 @@ func runBench(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		_, _ = io.WriteString(stdout, benchHelp(contend.All()))
 		return exitOK
 	}
-	if err := benchAndReport(ctx, opts, stdout, stderr); err != nil {
+	measure := benchAndReport
+	if opts.combinations {
+		measure = benchCombinations
+	}
+	if err := measure(ctx, opts, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "wireplane bench: %v\n", err)
 		return exitFailed
 	}

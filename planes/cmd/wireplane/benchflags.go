@@ -15,10 +15,12 @@ import (
 
 // benchOptions is what the arguments of the bench command say.
 type benchOptions struct {
-	help      bool
-	json      bool
-	jsonLines string // path; empty for none
-	config    bench.Config
+	help bool
+
+	combinations bool // that suite; of config only Rounds counts
+	json         bool
+	jsonLines    string // path; empty for none
+	config       bench.Config
 }
 
 // benchFlags are the flags as they are written.
@@ -62,7 +64,25 @@ func parseBenchFlags(args []string, all []bench.Contender) (benchOptions, error)
 		return benchOptions{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	fs.Visit(func(g *flag.Flag) { f.set[g.Name] = true })
+	if f.suite == suiteCombinations {
+		return f.combinations()
+	}
 	return f.options(all)
+}
+
+// combinations checks the flags of that suite, which has loads and contenders of its own.
+func (f benchFlags) combinations() (benchOptions, error) {
+	for name := range f.set {
+		switch name {
+		case "suite", "rounds", "json", "json-lines":
+		default:
+			return benchOptions{}, fmt.Errorf("--%s cannot be given with --suite %s", name, suiteCombinations)
+		}
+	}
+	if f.rounds < 1 || f.rounds > 1000 {
+		return benchOptions{}, fmt.Errorf("--rounds %d; want 1 to 1000", f.rounds)
+	}
+	return benchOptions{combinations: true, json: f.json, jsonLines: f.jsonLines, config: bench.Config{Rounds: f.rounds}}, nil
 }
 
 // options checks the flags against each other.
@@ -100,7 +120,7 @@ func (f benchFlags) workloads() ([]bench.Workload, error) {
 		}
 		return bench.FloorSuite(), nil
 	default:
-		return nil, fmt.Errorf("no suite %q; there is floor", f.suite)
+		return nil, fmt.Errorf("no suite %q; there are floor and combinations", f.suite)
 	}
 	size, err := parseSize(f.size)
 	if err != nil {
@@ -185,6 +205,9 @@ One workload:
 Or a fixed list of them:
   --suite floor     unary 64 B with 1, 16 and 256 in flight, 4 KiB with 16, and
                     streams of 256 x 64 B, 1 and 64 at once, on one connection
+  --suite combinations  the transports beside each other: connection pool off and on,
+                    request churn, HTTP beside TCP responses, a cold target; router and
+                    worker in this process, with --rounds, --json and --json-lines only
 
 How:
   --rounds N        rounds (default 7)
@@ -213,7 +236,8 @@ Exit status: 0 measured, 1 a measurement failed, 2 wrong usage.
 Examples:
   wireplane bench --inflight 256                    # unary 64 B, 256 in flight
   wireplane bench --stream 256 --inflight 64        # 64 streams of 256 items at once
-  wireplane bench --suite floor --json-lines f.json # all that the project compares
+  wireplane bench --suite floor --json-lines f.json # all that is compared with the floor
+  wireplane bench --suite combinations              # what pooling and each plane cost
 `)
 	return b.String()
 }

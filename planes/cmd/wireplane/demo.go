@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/wireplane/wireplane/planes/cmd/internal/demo"
+	"github.com/wireplane/wireplane/planes/cmd/internal/matrix"
 )
 
 const demoHelp = `Stream a file, token by token, from a worker to a router, and check what arrives.
@@ -27,6 +28,10 @@ arrives. At the far end items, bytes and SHA-256 of every stream must be the fil
 and every stream must end exactly once; otherwise the demo says which does not and
 why, and fails.
 
+Then it runs calls over every combination of request and response transport, with a
+worker, a router and a NATS server inside this process, checks every item, and prints what
+each costs. No broker, registry or configuration is needed; of the settings it uses none.
+
 Without FILE it streams the README of the project if it is started inside of it, and a
 built-in text otherwise. FILE may be - for standard input.
 
@@ -34,9 +39,10 @@ Flags:
   --streams N    streams at once, 1 to 16384 (default 256)
   --rate R       tokens a second of each stream; 0 is as fast as it goes (default: a
                  pace to watch on a terminal, 0 otherwise)
+  --calls N      calls over each combination (default 240); 0 leaves that part out
   --json         print the result as one JSON object, and nothing else
 
-Exit status: 0 every stream arrived whole, 1 one did not or the demo could not run,
+Exit status: 0 everything arrived whole, 1 something did not or the demo could not run,
 2 wrong usage.
 
 Examples:
@@ -51,6 +57,7 @@ type demoOptions struct {
 	streams int
 	rate    float64
 	rateSet bool
+	calls   int
 	json    bool
 }
 
@@ -59,11 +66,14 @@ func parseDemo(args []string) (demoOptions, error) {
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
 	fs.IntVar(&o.streams, "streams", demo.DefaultStreams, "")
 	rate := fs.String("rate", "", "")
+	fs.IntVar(&o.calls, "calls", 240, "")
 	fs.BoolVar(&o.json, "json", false, "")
 	rest, err := parse(fs, args)
 	switch {
 	case err != nil:
 		return o, err
+	case o.calls < 0 || o.calls > 1e7:
+		return o, fmt.Errorf("--calls %d; want 0 to 10000000", o.calls)
 	case len(rest) > 1:
 		return o, fmt.Errorf("one FILE, not %d: %s", len(rest), strings.Join(rest, " "))
 	case len(rest) == 1:
@@ -102,10 +112,74 @@ func runDemo(ctx context.Context, a *app, args []string) int {
 	if err := errors.Join(err, src.Close()); err != nil {
 		return a.failed("demo", err)
 	}
-	if !res.OK() {
+	cells, err := a.combinations(ctx, o)
+	if err != nil {
+		return a.failed("demo", err)
+	}
+	if o.json {
+		if err := writeDemoJSON(a.stdout, res, cells); err != nil {
+			return a.failed("demo", err)
+		}
+	}
+	if !res.OK() || matrix.OK(cells) != nil {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// combinations runs calls over every combination, and shows what came of them.
+func (a *app) combinations(ctx context.Context, o demoOptions) ([]matrix.Result, error) {
+	if o.calls == 0 {
+		return nil, nil
+	}
+	load := matrix.Load{Calls: o.calls, Callers: 8, Items: 32, Bytes: 64}
+	shown := false
+	cells, err := matrix.RunAll(ctx, load, func(done, all int, c matrix.Cell) {
+		switch {
+		case !a.look.errTerminal:
+		case done == all:
+			_, _ = io.WriteString(a.stderr, "\r\x1b[K")
+		default:
+			shown = true
+			_, _ = fmt.Fprintf(a.stderr, "\r\x1b[K%d of %d combinations: %s + %s", done, all, c.RequestName(), c.ResponseName())
+		}
+	})
+	if err != nil {
+		if shown {
+			_, _ = io.WriteString(a.stderr, "\n")
+		}
+		return nil, err
+	}
+	if o.json {
+		return cells, nil
+	}
+	if _, err := fmt.Fprintf(a.stdout, "\nevery combination: %d calls, %d at once, %d items of %d bytes each; all items compared\n",
+		load.Calls, load.Callers, load.Items, load.Bytes); err != nil {
+		return cells, err
+	}
+	return cells, matrix.WriteTable(a.stdout, cells)
+}
+
+// writeDemoJSON writes one object: the streams' fields, and the combinations.
+func writeDemoJSON(w io.Writer, res *demo.Result, cells []matrix.Result) error {
+	b, err := json.Marshal(res)
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return err
+	}
+	if cells == nil {
+		cells = []matrix.Result{}
+	}
+	if fields["combinations"], err = json.Marshal(cells); err != nil {
+		return err
+	}
+	if matrix.OK(cells) != nil {
+		fields["ok"] = json.RawMessage("false")
+	}
+	return json.NewEncoder(w).Encode(fields)
 }
 
 // demonstrate runs the demo, shows it, and writes the result.
@@ -127,7 +201,7 @@ func (a *app) demonstrate(ctx context.Context, o demoOptions, src *demo.Source) 
 		return nil, err
 	}
 	if o.json {
-		return res, json.NewEncoder(a.stdout).Encode(res)
+		return res, nil
 	}
 	if !watched {
 		if err := demo.WriteIntro(a.stdout, demo.Intro{Worker: res.Worker, Source: src, Streams: res.Streams, Rate: res.Rate}); err != nil {

@@ -24,7 +24,7 @@ func text(t *testing.T) string {
 
 func TestDemo(t *testing.T) {
 	file := text(t)
-	got := runCommand(t, &app{}, "", "demo", file)
+	got := runCommand(t, &app{}, "", "demo", "--calls", "16", file)
 	if got.code != exitOK { // a slow machine gets to show its progress
 		t.Fatalf("%+v", got)
 	}
@@ -32,6 +32,7 @@ func TestDemo(t *testing.T) {
 		"file    " + file + ": 1,400 bytes, 281 tokens", "worker  on 127.0.0.1:", "router  256 streams at once",
 		"\nok  256 of 256 streams arrived whole", "streams             256, 256 of them open at once; 256 ends, 256 clean\n",
 		"items               71,936, 281 a stream\n", "time to first item  p50 ", "items/s             ", "batching ratio      ", "system calls saved  ",
+		"every combination: 16 calls", "\nmux TCP       same stream", "\nNATS          call-home pooled", "\nnot there: NATS + same stream",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("lacks %q:\n%s", want, got.out)
@@ -44,7 +45,7 @@ func TestDemo(t *testing.T) {
 
 func TestDemoOnATerminal(t *testing.T) {
 	a := &app{look: look{outTerminal: true, errTerminal: true, color: true}}
-	got := runCommand(t, a, "", "demo", text(t), "--rate", "0", "--streams", "8")
+	got := runCommand(t, a, "", "demo", text(t), "--rate", "0", "--streams", "8", "--calls", "0")
 	if got.code != exitOK || got.errOut != "" || !strings.Contains(got.out, "stream 1, as it arrives:\n") || !strings.Contains(got.out, "\x1b[32mok\x1b[0m  8 of 8") {
 		t.Errorf("%+v", got)
 	}
@@ -55,7 +56,7 @@ func TestDemoOnATerminal(t *testing.T) {
 
 func TestDemoInJSON(t *testing.T) {
 	a := &app{look: look{outTerminal: true}}
-	got := runCommand(t, a, "from standard input", "demo", "-", "--json", "--streams", "300")
+	got := runCommand(t, a, "from standard input", "demo", "-", "--json", "--streams", "300", "--calls", "16")
 	var j map[string]any
 	if err := json.Unmarshal([]byte(got.out), &j); err != nil || got.code != exitOK || strings.Count(got.out, "\n") != 1 {
 		t.Fatalf("%v: %+v", err, got)
@@ -65,6 +66,9 @@ func TestDemoInJSON(t *testing.T) {
 		if j[field] != want {
 			t.Errorf("%s is %v, want %v", field, j[field], want)
 		}
+	}
+	if cells, _ := j["combinations"].([]any); len(cells) < 27 {
+		t.Errorf("%d combinations", len(cells))
 	}
 }
 
@@ -86,11 +90,11 @@ func TestDemoFindsFaults(t *testing.T) {
 			}
 			return [][]byte{tok}, nil
 		}}}
-		got := runCommand(t, a, "", "demo", file)
+		got := runCommand(t, a, "", "demo", "--calls", "0", file)
 		if got.code != exitFailed || !strings.Contains(got.out, want) || !strings.Contains(got.out, "FAILED  255 of 256 streams arrived whole") {
 			t.Errorf("%d, lacks %q:\n%s", got.code, want, got.out)
 		}
-		got = runCommand(t, a, "", "demo", "--json", file)
+		got = runCommand(t, a, "", "demo", "--calls", "0", "--json", file)
 		var j struct {
 			OK       bool
 			Failures []struct {
@@ -107,7 +111,7 @@ func TestDemoFindsFaults(t *testing.T) {
 func TestDemoWithoutAFileToStream(t *testing.T) {
 	dir := t.TempDir()
 	for file, want := range map[string]string{filepath.Join(dir, "missing"): "no such file", dir: "is a directory"} {
-		got := runCommand(t, &app{}, "", "demo", file)
+		got := runCommand(t, &app{}, "", "demo", "--calls", "16", file)
 		if got.code != exitFailed || got.out != "" || !strings.HasPrefix(got.errOut, "wireplane demo: ") || !strings.Contains(got.errOut, want) {
 			t.Errorf("%s: %+v", file, got)
 		}

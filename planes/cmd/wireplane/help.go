@@ -23,7 +23,7 @@ func benchHelpText() string { return benchHelp(contend.All()) }
 // mainHelp lists the commands.
 func mainHelp() string {
 	var b strings.Builder
-	b.WriteString("wireplane shows the multiplexed plane at work, takes captured bytes apart, measures,\nand explains its settings.\n\n")
+	b.WriteString("wireplane runs workers and routers, shows the planes at work, takes captured bytes apart,\nmeasures, and explains its settings.\n\n")
 	b.WriteString("Usage: wireplane COMMAND [arguments]\n\nCommands:\n")
 	for _, c := range commands() {
 		if c.summary != "" {
@@ -39,6 +39,8 @@ Exit status: 0 all is well, 1 it is not, 2 wrong usage.
 Examples:
   wireplane demo                    # stream a text as 256 token streams
   wireplane demo --json notes.txt   # the same with your file, one JSON object
+  wireplane worker --discovery file:/tmp/wp --transports tcp+exchange demo/backend/generate
+  wireplane call --discovery file:/tmp/wp demo/backend/generate "hello wire"
   wireplane inspect capture.bin     # what one side of a connection said
 `)
 	return b.String()

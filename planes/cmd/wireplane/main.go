@@ -2,6 +2,9 @@
 // plane at work, takes captured bytes apart, and measures the planes.
 //
 //	wireplane demo [FILE]      stream a file as many token streams, and check each
+//	wireplane worker PATH...   serve endpoints over any set of transports
+//	wireplane call PATH [REQ]  call an endpoint, print items as they come
+//	wireplane route            an HTTP front before workers
 //	wireplane inspect [FILE]   decode captured bytes with a built-in spec
 //	wireplane bench            measure the plane beside a raw floor
 //	wireplane config           every setting with its value, source and meaning
