@@ -189,7 +189,8 @@ func (b *binding) reply(msg, out *nats.Msg) {
 	}
 }
 
-// drain ends the subscription and waits until the queue is empty, or ctx ends.
+// drain ends the subscription and waits until the queue is empty, or ctx ends. Without a
+// connection nothing can come any more, and there is nobody to tell.
 func (b *binding) drain(ctx context.Context) error {
 	over := func() { b.endOver.Do(func() { close(b.over) }) }
 	b.mu.Lock()
@@ -197,9 +198,13 @@ func (b *binding) drain(ctx context.Context) error {
 	b.draining = true
 	b.mu.Unlock()
 	if first {
-		if sub == nil || !sub.IsValid() {
+		switch {
+		case sub == nil || !sub.IsValid():
 			over()
-		} else {
+		case !b.s.conn.Connected():
+			_ = sub.Unsubscribe()
+			over()
+		default:
 			sub.SetClosedHandler(func(string) { over() })
 			if err := sub.Drain(); err != nil {
 				over()

@@ -289,13 +289,7 @@ func (w *Worker) Shutdown(ctx context.Context) error {
 	if first {
 		w.gate.drain()
 		close(w.draining)
-		for s := range servers {
-			if b, ok := s.(planes.RouteBinder); ok {
-				for path := range *w.routes.Load() {
-					errs = append(errs, b.Unbind(ctx, path, w.cfg.Instance))
-				}
-			}
-		}
+		errs = append(errs, w.unbind(ctx, servers)...)
 	}
 	if err := w.gate.wait(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("worker: %d calls were cut short: %w", w.gate.busy(), err))
@@ -314,15 +308,35 @@ func (w *Worker) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// deregister takes the instances out of discovery, all at once and within half of the
-// time that there is: a store that does not answer must not use up the time of the calls
-// that run. A record that stays expires.
-func deregister(ctx context.Context, regs []discovery.Registration) []error {
+// half bounds a step of the shutdown to half of the time that there is: a store or a
+// server that does not answer must not use up the time of the calls that run.
+func half(ctx context.Context) (context.Context, context.CancelFunc) {
 	if until, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(until)/2)
-		defer cancel()
+		return context.WithTimeout(ctx, time.Until(until)/2)
 	}
+	return context.WithCancel(ctx)
+}
+
+// unbind ends what the transports have announced route by route.
+func (w *Worker) unbind(ctx context.Context, servers map[planes.RequestServer]planes.TransportID) []error {
+	ctx, cancel := half(ctx)
+	defer cancel()
+	var errs []error
+	for s := range servers {
+		if b, ok := s.(planes.RouteBinder); ok {
+			for path := range *w.routes.Load() {
+				errs = append(errs, b.Unbind(ctx, path, w.cfg.Instance))
+			}
+		}
+	}
+	return errs
+}
+
+// deregister takes the instances out of discovery, all at once. A record that stays
+// expires.
+func deregister(ctx context.Context, regs []discovery.Registration) []error {
+	ctx, cancel := half(ctx)
+	defer cancel()
 	errs := make([]error, len(regs))
 	var all sync.WaitGroup
 	for i, r := range regs {
