@@ -76,6 +76,13 @@ func (l *ledger) observer() planes.Observer {
 	}
 }
 
+// began returns how many calls began on a plane over a transport.
+func (l *ledger) began(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.started[name]
+}
+
 // open returns the calls that have begun and not ended.
 func (l *ledger) open() string {
 	l.mu.Lock()
@@ -142,6 +149,8 @@ type siteConfig struct {
 	http     httpplane.ClientConfig
 	router   router.Config
 	natsWait time.Duration // between attempts to reconnect
+
+	natsFirst bool // NATS is preferred
 }
 
 // site is a router with all transports.
@@ -203,7 +212,11 @@ func openSite(c siteConfig) (s *site, err error) {
 		s.closes = append(s.closes, s.nats.Close)
 		nc := natsplane.NewClient(s.nats, natsplane.ClientConfig{RequestTimeout: ackTimeout})
 		s.closes = append(s.closes, nc.Close)
-		errs = append(errs, reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.NATS, Capabilities: able}, Client: nc}))
+		priority := 0
+		if c.natsFirst {
+			priority = -1
+		}
+		errs = append(errs, reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.NATS, Capabilities: able, Priority: priority}, Client: nc}))
 	}
 	if err = errors.Join(errs...); err != nil {
 		return s, err
