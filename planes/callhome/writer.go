@@ -358,7 +358,9 @@ func (w *writer) connLost(c *conn, err error) {
 	w.lease = nil
 	switch {
 	case w.replay:
+		// What is put before there is another connection goes behind what was.
 		w.c, w.replay = nil, false
+		w.out, w.kept = append(w.out[:0], w.kept...), nil
 		w.mu.Unlock()
 		lease.Destroy(err)
 		w.d.pool.Evict(w.addr)
@@ -387,8 +389,6 @@ func (w *writer) retry(cause error) {
 	w.mu.Lock()
 	if err == nil {
 		w.c, w.lease = l.Value(), l
-		w.out = append(w.out[:0], w.kept...)
-		w.kept = nil
 		w.writing = true
 		if err = w.c.lend(w); err == nil {
 			go w.write(w.c)

@@ -126,19 +126,11 @@ func TestARouterIsKilled(t *testing.T) {
 				t.Cleanup(func() { _ = store.Close() })
 				said := make(chan string, 16)
 				newShop(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, store: store}, func(what string) { said <- what })
-				list, err := store.List(t.Context(), discovery.Query{})
-				if err != nil || len(list) != 1 {
-					t.Fatalf("%d records, %v", len(list), err)
-				}
-				rec, err := discovery.NewRecord(list[0])
-				if err != nil {
-					t.Fatal(err)
-				}
 				n := 0
 				if payload == "three" {
 					n = 3
 				}
-				r := startProcess(t, childConfig{Router: &callConfig{NATS: url, Key: rec.Key, Record: rec.Value, Payload: payload, Read: n}})
+				r := startProcess(t, routerOf(t, store, url, payload, n))
 				r.await("reading")
 				if got := <-said; got != "waiting" {
 					t.Fatalf("the handler says %q before the fault", got)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wireplane/wireplane/discovery"
 	"github.com/wireplane/wireplane/planes"
+	"github.com/wireplane/wireplane/planes/callhome"
 	"github.com/wireplane/wireplane/planes/natsplane"
 )
 
@@ -247,4 +248,39 @@ func (h hangingOpener) Open(ctx context.Context, _ *planes.Envelope) (planes.Str
 // Advertise implements planes.Advertiser.
 func (h hangingOpener) Advertise(route string, instance uint64) planes.Endpoint {
 	return h.ResponseClient.(planes.Advertiser).Advertise(route, instance)
+}
+
+// gatedOpener makes no response stream before its gate is open, and says when it has.
+type gatedOpener struct {
+	*callhome.Dialer
+	say    func(string)
+	gate   <-chan struct{} // nil is open
+	opened func()          // nil is told nothing
+}
+
+// Open implements planes.ResponseClient.
+func (g gatedOpener) Open(ctx context.Context, env *planes.Envelope) (planes.StreamWriter, error) {
+	g.say("opening")
+	if g.gate != nil {
+		<-g.gate
+	}
+	w, err := g.Dialer.Open(ctx, env)
+	if g.opened != nil {
+		g.opened()
+	}
+	return w, err
+}
+
+// routerOf is a router, in a process of its own, that calls the one worker of store.
+func routerOf(t *testing.T, store discovery.Store, url, payload string, read int) childConfig {
+	t.Helper()
+	list, err := store.List(t.Context(), discovery.Query{})
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d records, %v; want one", len(list), err)
+	}
+	rec, err := discovery.NewRecord(list[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return childConfig{Router: &callConfig{NATS: url, Key: rec.Key, Record: rec.Value, Payload: payload, Read: read}}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/planes/callhome"
+	"github.com/wireplane/wireplane/planes/dynplane"
 	"github.com/wireplane/wireplane/planes/httpplane"
 	"github.com/wireplane/wireplane/planes/natsplane"
 	"github.com/wireplane/wireplane/planes/router"
@@ -34,10 +35,11 @@ var (
 	exchange = worker.Pair{Request: planes.HTTP, Response: planes.Exchange}
 	natsHome = worker.Pair{Request: planes.NATS, Response: planes.TCP}
 	muxHome  = worker.Pair{Request: planes.TCP, Response: planes.TCP}
+	released = worker.Pair{Request: planes.DynamoTCP, Response: planes.TCP}
 )
 
 // all are the combinations of the table tests.
-var all = []worker.Pair{mux, exchange, muxHome, natsHome}
+var all = []worker.Pair{mux, exchange, muxHome, released, natsHome}
 
 // The deadlines that the tests' transports are given, so that a fault shows soon.
 const (
@@ -185,6 +187,11 @@ func openSite(c siteConfig) (s *site, err error) {
 		return s, err
 	}
 	s.closes = append(s.closes, s.tcp.Close)
+	dyn, err := dynplane.NewClient(dynplane.ClientConfig{AckTimeout: ackTimeout})
+	if err != nil {
+		return s, err
+	}
+	s.closes = append(s.closes, dyn.Close)
 	c.http.Timeout = cmp.Or(c.http.Timeout, ackTimeout)
 	if s.http, err = httpplane.NewClient(c.http); err != nil {
 		return s, err
@@ -203,6 +210,7 @@ func openSite(c siteConfig) (s *site, err error) {
 	errs := []error{
 		reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.TCP, Capabilities: tcpplane.RequestCapabilities()}, Client: s.tcp}),
 		reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.HTTP, Capabilities: able}, Client: s.http}),
+		reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.DynamoTCP, Capabilities: dynplane.Capabilities()}, Client: dyn}),
 		reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.TCP, Capabilities: able}, Reply: "tcp_server", Server: s.home}),
 	}
 	if c.nats != "" {
@@ -278,6 +286,8 @@ type shopConfig struct {
 	limits  tcpplane.Limits
 	http    httpplane.ServerConfig
 	handler planes.HandlerFunc // nil means generate
+	opened  func()             // runs when a call-home has been made; may be nil
+	gate    <-chan struct{}    // call-homes wait until it is closed; nil means that they do not
 }
 
 // shop is a worker.
@@ -344,6 +354,19 @@ func openShop(ctx context.Context, c shopConfig, say func(string)) (s *shop, err
 			return s, err
 		}
 	}
+	if c.uses(true, planes.DynamoTCP) {
+		ln, err := c.listen()
+		if err != nil {
+			return s, err
+		}
+		srv, err := dynplane.NewServer(dynplane.ServerConfig{Listener: ln})
+		if err != nil {
+			return s, err
+		}
+		if err := request(planes.DynamoTCP, false, srv); err != nil {
+			return s, err
+		}
+	}
 	if c.uses(true, planes.HTTP) {
 		if c.http.Listener, err = c.listen(); err != nil {
 			return s, err
@@ -375,6 +398,9 @@ func openShop(ctx context.Context, c shopConfig, say func(string)) (s *shop, err
 		var client planes.ResponseClient = s.dialer
 		if c.Hang == "open" {
 			client = hangingOpener{s.dialer, say}
+		}
+		if c.gate != nil || c.opened != nil {
+			client = gatedOpener{s.dialer, say, c.gate, c.opened}
 		}
 		if err := reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.TCP, Capabilities: able}, Reply: "tcp_server", Client: client}); err != nil {
 			return s, err
