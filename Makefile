@@ -66,6 +66,12 @@ lint: go ## gofmt, golangci-lint and the repository's own rules
 test-race: go ## all tests of the root module and the commands under the race detector
 	@$(EACH) go test -race -shuffle=on ./...
 
+.PHONY: conform
+conform: go ## every store of discovery by one suite, and an endpoint on three combinations of transports that is switched under load
+	go test -count=1 -v -run 'Conform' ./discovery/... | grep -v '^=== '
+	cd internal/integration && go test -count=1 -v -run 'EtcdConforms' . | grep -v '^=== '
+	cd internal/integration && go test -count=1 -v -run 'TestAMixedDeployment' ./faults | grep -v '^=== '
+
 .PHONY: conform-nginx
 conform-nginx: go ## the HTTP plane through a real nginx, installed from Debian if missing
 	@internal/ci/nginx.sh

@@ -35,17 +35,21 @@ func startLoad(t *testing.T, s *site, callers int) *load {
 	l := &load{t: t, stop: make(chan struct{})}
 	for range callers {
 		l.wg.Go(func() {
-			for {
+			for n := 0; ; n++ {
 				select {
 				case <-l.stop:
 					return
 				default:
 				}
+				payload, items := "echo", 1
+				if n%4 == 3 {
+					payload, items = "sixteen", 16
+				}
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				o := call(ctx, s, "echo")
+				o := call(ctx, s, payload)
 				cancel()
 				l.calls.Add(1)
-				if o.err != nil || o.items != 1 {
+				if o.err != nil || o.items != items {
 					l.failed.Add(1)
 					l.mu.Lock()
 					if l.first == nil {

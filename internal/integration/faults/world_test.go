@@ -55,6 +55,7 @@ type ledger struct {
 	ended     map[string]int
 	failed    []error // of the response plane's ends
 	callHomes map[string]int
+	fallbacks int // calls that went on to another way, or another instance
 }
 
 func newLedger() *ledger {
@@ -74,6 +75,7 @@ func (l *ledger) observer() planes.Observer {
 				l.failed = append(l.failed, r.Err)
 			}
 		},
+		Fallback: func(planes.CallInfo, planes.CallInfo, error) { l.mu.Lock(); l.fallbacks++; l.mu.Unlock() },
 		CallHome: func(why string) { l.mu.Lock(); l.callHomes[why]++; l.mu.Unlock() },
 	}
 }
@@ -471,7 +473,7 @@ func (s *shop) settled(t *testing.T) {
 }
 
 // generate is the handler: what it does the payload says. "echo" answers with the
-// payload; "three" sends three items, says so, and waits to be cancelled; "none" sends
+// payload; "sixteen" with as many items; "three" sends three items, says so, and waits to be cancelled; "none" sends
 // none before that.
 func generate(say func(string)) planes.HandlerFunc {
 	return func(ctx context.Context, req *planes.Request, out planes.ResponseWriter) error {
@@ -482,6 +484,13 @@ func generate(say func(string)) planes.HandlerFunc {
 					return err
 				}
 			}
+		case "sixteen":
+			for i := range 16 {
+				if err := out.Send(fmt.Appendf(nil, "item %d", i)); err != nil {
+					return err
+				}
+			}
+			return nil
 		case "none":
 		default:
 			return out.Send(req.Payload)
