@@ -135,6 +135,7 @@ type Server struct {
 	base string // scheme://host:port, "" when it does not listen
 	ln   net.Listener
 	http *http.Server
+	idle fresh
 
 	dispatcher atomic.Pointer[planes.Dispatcher]
 	draining   atomic.Bool
@@ -169,6 +170,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	s.ln, s.base = ln, base
 	s.http = newHTTPServer(s, s.cfg.TLS, s.cfg.MaxStreamsPerConn, s.cfg.Logger)
+	s.idle.watch(s.http)
 	return s, nil
 }
 
@@ -183,6 +185,7 @@ func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
 // ended or ctx has, and closes. It returns ctx's error in the latter case.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
+	defer s.idle.end()()
 	err := s.http.Shutdown(ctx)
 	if s.ln == nil {
 		err = waitFor(ctx, &s.busy)
