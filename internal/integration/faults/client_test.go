@@ -3,11 +3,16 @@ package faults_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes/httpplane"
 	"github.com/wireplane/wireplane/planes/worker"
 )
@@ -68,5 +73,44 @@ func TestAnHTTPClientLeaves(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A client that connects and says nothing, as those do that dial in advance. Without
+// httpplane's end of such connections, net/http would wait 5 s for each shutdown; the
+// other planes close what has no call.
+func TestADrainIsNotHeldUpByASilentConnection(t *testing.T) {
+	for _, p := range []worker.Pair{exchange, mux, released} {
+		t.Run(p.String(), func(t *testing.T) {
+			clean(t)
+			s := newSite(t, siteConfig{})
+			w := newShop(t, shopConfig{Pairs: []worker.Pair{p}, store: s.store}, nil)
+			list, err := s.Instances(t.Context(), path)
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%d instances, %v", len(list), err)
+			}
+			at := list[0].Target().Offers[0].Request.Address
+			host := at.HostPort()
+			if u, err := url.Parse(at.URL); err == nil && at.URL != "" {
+				host = u.Host
+			}
+			nc, err := net.Dial("tcp", host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+			echoes(t, s) // behind it in the queue of the listener, so that it was accepted
+			since := time.Now()
+			if err := w.Shutdown(testenv.Context(t, 10*time.Second)); err != nil {
+				t.Errorf("shutdown: %v", err)
+			}
+			if d := time.Since(since); d > time.Second {
+				t.Errorf("the drain took %v", d)
+			}
+			_ = nc.SetReadDeadline(time.Now().Add(soon))
+			if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the silent connection is still open")
+			}
+		})
 	}
 }

@@ -41,9 +41,12 @@ func since(before, now map[string]int) string {
 func TestAMixedDeployment(t *testing.T) {
 	clean(t)
 	srv := natstest.Start(t, 0)
-	mem := discovery.NewMemory()
-	open := func() discovery.Store {
-		st := mem.Open(discovery.Config{})
+	dir := t.TempDir()
+	open := func() discovery.Store { // files: a router hears of a drain late, and calls who refuses
+		st, err := discovery.OpenFile(discovery.FileConfig{Dir: dir, Poll: 50 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
 		t.Cleanup(func() { _ = st.Close() })
 		return st
 	}
@@ -99,5 +102,8 @@ func TestAMixedDeployment(t *testing.T) {
 	s.seen.mu.Lock()
 	moved := s.seen.fallbacks
 	s.seen.mu.Unlock()
+	if moved == 0 {
+		t.Error("no drain has refused a call: the router was told before it could call")
+	}
 	t.Logf("in all: %s; as many ended; %d calls that a drain refused went on to another instance", since(nil, s.seen.counts()), moved)
 }
