@@ -140,7 +140,19 @@ func (d *dispatcher) handle(ctx context.Context, e *endpoint, req *planes.Reques
 	if err != nil && errors.Is(context.Cause(ctx), ErrDraining) {
 		return planes.Errorf(planes.CodeDraining, "the worker shut down before the handler had finished: %v", err)
 	}
-	return err
+	return started(err)
+}
+
+// started keeps a handler from claiming that it did not run, which would have its call
+// repeated: it may pass on the error of a call of its own.
+func started(err error) error {
+	var e *planes.Error
+	if !errors.As(err, &e) || e == nil || e.Phase == planes.PhaseStarted {
+		return err
+	}
+	own := *e
+	own.Phase, own.Origin = planes.PhaseStarted, planes.OriginApp
+	return &own
 }
 
 // counter counts the items of an answer on their way.
