@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -67,9 +68,10 @@ const maxLine = 1 << 20
 const maxErrText = 512
 
 // Exec runs an external command for each call: the request is its standard input, each
-// line of its standard output an item. It is killed when the call is over for its
-// caller. A command that fails ends the call with its exit code and what it wrote to
-// standard error.
+// line of its standard output, with its line end, an item: the items joined are the
+// output. It is killed when the call is over for its caller, with the processes that it
+// has started. A command that fails ends the call with its exit code and what it wrote
+// to standard error.
 func Exec(argv []string) (planes.Handler, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("no command")
@@ -81,7 +83,8 @@ func Exec(argv []string) (planes.Handler, error) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.WaitDelay = time.Second
+		cmd.WaitDelay = time.Second // a process that left the group may hold the output open
+		ownGroup(cmd)
 		cmd.Stdin = bytes.NewReader(req.Payload)
 		var complaint tail
 		cmd.Stderr = &complaint
@@ -112,15 +115,30 @@ func Exec(argv []string) (planes.Handler, error) {
 func sendLines(r io.Reader, w planes.ResponseWriter) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	lines.Split(wholeLines)
 	for lines.Scan() {
 		if err := w.Send(lines.Bytes()); err != nil {
 			return err
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return planes.Errorf(planes.CodeTooLarge, "the command's output: %v", err)
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return planes.Errorf(planes.CodeTooLarge, "the command's output has a line of more than %d bytes", maxLine)
+	case err != nil && !errors.Is(err, os.ErrClosed): // closed because the call is over
+		return planes.Errorf(planes.CodeInternal, "the command's output: %v", err)
 	}
 	return nil
+}
+
+// wholeLines is bufio.ScanLines that keeps the line ends.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i+1], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 // tail keeps the last bytes that are written to it.

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func TestExec(t *testing.T) {
 		err = h.ServeCall(ctx, &planes.Request{Payload: []byte(payload)}, &w)
 		return w, err
 	}
-	if w, err := run(t.Context(), "a\nb", "cat"); err != nil || strings.Join(w, "|") != "a|b" {
+	if w, err := run(t.Context(), "a\nb", "cat"); err != nil || strings.Join(w, "|") != "a\n|b" {
 		t.Errorf("%q, %v", w, err)
 	}
 	w, err := run(t.Context(), "", "sh", "-c", "echo out; echo bad >&2; exit 3")
@@ -71,5 +72,56 @@ func TestExec(t *testing.T) {
 	}
 	if w, err := run(t.Context(), strings.Repeat("x", 2<<20), "cat"); planes.CodeOf(err) != planes.CodeTooLarge {
 		t.Errorf("%d items, %v", len(w), err)
+	}
+}
+
+// What a command has started dies with it when the caller leaves.
+func TestExecKillsTheChildrenOfTheCommand(t *testing.T) {
+	h, err := handlers.Exec([]string{"sh", "-c", "sleep 60 & echo $!; wait"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	pid := make(chan string, 1)
+	done := make(chan error, 1)
+	go func() { done <- h.ServeCall(ctx, &planes.Request{}, send(func(item []byte) error { pid <- string(item); return nil })) }()
+	child, err := strconv.Atoi(strings.TrimSpace(<-pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v; want that the caller has left", err)
+	}
+	testenv.Eventually(t, 5*time.Second, "the child is gone", func() bool { return !runs(child) })
+}
+
+type send func(item []byte) error
+
+func (f send) Send(item []byte) error { return f(item) }
+
+// The items joined are what the command wrote, whatever it was.
+func TestExecCarriesOutputAsItIs(t *testing.T) {
+	for _, out := range []string{"", "no end", "a\n", "a\r\nb\r\n", "\n\n\n", "\x00\xff\n\x80", strings.Repeat("long ", 40_000) + "\n", strings.Repeat("y\n", 20_000)} {
+		h, err := handlers.Exec([]string{"cat"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w items
+		if err := h.ServeCall(t.Context(), &planes.Request{Payload: []byte(out)}, &w); err != nil || strings.Join(w, "") != out {
+			t.Errorf("%.20q (%d bytes): %d items, %v", out, len(out), len(w), err)
+		}
+	}
+}
+
+// A command may ignore a large request.
+func TestExecOfACommandThatReadsNothing(t *testing.T) {
+	h, err := handlers.Exec([]string{"echo", "ok"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w items
+	if err := h.ServeCall(t.Context(), &planes.Request{Payload: make([]byte, 4<<20)}, &w); err != nil || strings.Join(w, "") != "ok\n" {
+		t.Errorf("%q, %v", w, err)
 	}
 }
