@@ -107,10 +107,15 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	ctx, cancel := context.WithTimeout(ctx, c.StartupTimeout)
 	defer cancel()
+	begun, told := time.Now(), false
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err = s.grant(ctx)
 		if err == nil {
 			break
+		}
+		if !told && time.Since(begun) > time.Second && ctx.Err() == nil {
+			told = true
+			s.c.Logger.Warn("discovery/etcd: no answer yet; trying on", "endpoints", c.Endpoints, "for", c.StartupTimeout, "err", err)
 		}
 		if !sleep(ctx, discovery.Jitter(wait, 0.5)) {
 			s.stop()

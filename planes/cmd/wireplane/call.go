@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -104,6 +106,9 @@ func parseCall(args []string) (callOptions, error) {
 		return o, fmt.Errorf("--count %d; want 1 or more", o.count)
 	}
 	o.path = rest[0]
+	if parts := strings.Split(o.path, "/"); len(parts) != 3 || slices.Contains(parts, "") {
+		return o, fmt.Errorf("PATH %.100q; want NAMESPACE/COMPONENT/ENDPOINT", o.path)
+	}
 	if o.stdin = len(rest) == 1 || rest[1] == "-"; !o.stdin {
 		o.request = rest[1]
 	}
@@ -145,10 +150,16 @@ func runCall(ctx context.Context, a *app, args []string) int {
 	if p == nil {
 		return code
 	}
+	if err := p.notAlone(); err != nil {
+		return a.usage("call", errors.Join(err, p.close()))
+	}
 	err = p.call(ctx, &o, payload)
 	if err := errors.Join(err, p.close()); err != nil {
-		if !o.json { // there the last line has said it
+		switch {
+		case !o.json:
 			return a.failed("call", err)
+		case !p.ended:
+			_ = json.NewEncoder(a.stdout).Encode(endLine{ErrorText: err.Error(), Code: planes.CodeOf(err).String()})
 		}
 		return exitFailed
 	}
@@ -212,6 +223,7 @@ type endLine struct {
 func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions, req *planes.Request, opts []router.CallOption) error {
 	begun := time.Now()
 	var end endLine
+	last := byte('\n') // that was printed
 	out := json.NewEncoder(p.app.stdout)
 	err := func() error {
 		s, err := r.Stream(ctx, o.path, req, opts...)
@@ -227,6 +239,9 @@ func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions
 			}
 			end.Bytes += uint64(len(item))
 			if !o.json {
+				if len(item) > 0 {
+					last = item[len(item)-1]
+				}
 				if _, err := p.app.stdout.Write(item); err != nil {
 					return err
 				}
@@ -246,7 +261,9 @@ func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions
 	}()
 	end.OK, end.TotalMs = err == nil, ms(time.Since(begun))
 	if !o.json {
-		_, _ = io.WriteString(p.app.stdout, "\n")
+		if last != '\n' { // whoever wrote items left the line open
+			_, _ = io.WriteString(p.app.stdout, "\n")
+		}
 		p.say("end", "items", strconv.FormatUint(end.Items, 10), "bytes", strconv.FormatUint(end.Bytes, 10),
 			"first", fmt.Sprintf("%.2fms", end.FirstMs), "total", fmt.Sprintf("%.2fms", end.TotalMs), "clean", strconv.FormatBool(err == nil))
 		return err
@@ -258,6 +275,7 @@ func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions
 			end.Phase, end.RetryAfter = e.Phase.String(), e.RetryAfter.Milliseconds()
 		}
 	}
+	p.ended = err != nil
 	return errors.Join(out.Encode(end), err)
 }
 

@@ -194,3 +194,68 @@ func TestDeploymentUsage(t *testing.T) {
 		}
 	}
 }
+
+// What can be known to be wrong before anything is opened is wrong usage, and says what
+// was wanted.
+func TestWrongArgumentsAreWrongUsage(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"worker --discovery etc:x a/b/c", "want mem, file:DIR or etcd:URL"},
+		{"worker --discovery file: a/b/c", "want mem, file:DIR or etcd:URL"},
+		{"worker --discovery mem:x a/b/c", "want mem, file:DIR or etcd:URL"},
+		{"worker --discovery etcd: a/b/c", "HOST:PORT"},
+		{"worker --discovery etcd:nonsense a/b/c", "HOST:PORT"},
+		{"worker --discovery etcd:ftp://h:1 a/b/c", "want http or https"},
+		{"call --discovery etcd:http://h a/b/c x", "HOST:PORT"},
+		{"worker --discovery mem a/b", "want NAMESPACE/COMPONENT/ENDPOINT"},
+		{"worker --discovery mem A/b/c", `namespace "A"`},
+		{"worker --discovery mem a/b/", "endpoint"},
+		{"worker --discovery mem a/b/c a/b/c", "twice"},
+		{"worker --metrics nowhere a/b/c", "want HOST:PORT, or off"},
+		{"worker --metrics :99999 a/b/c", "want 0 to 65535"},
+		{"route --discovery file:/x --listen nowhere", "want HOST:PORT"},
+		{"route --discovery mem --listen 127.0.0.1:0 --metrics off", "this process alone"},
+		{"call --discovery mem a/b/c x", "this process alone"},
+		{"call --json --discovery mem a/b/c x", "this process alone"},
+		{"call --discovery file:/x a/b x", "want NAMESPACE/COMPONENT/ENDPOINT"},
+	} {
+		got := runCommand(t, &app{environ: local}, "", strings.Fields(c.args)...)
+		if got.code != exitUsage || !strings.Contains(got.errOut, c.says) || got.out != "" {
+			t.Errorf("%s: %+v; want %q", c.args, got, c.says)
+		}
+	}
+}
+
+// With --json the last line tells of every failure, of a router that cannot be built too,
+// and nowhere is a password.
+func TestCallThatCannotBeginSaysSo(t *testing.T) {
+	environ := append([]string{"NATS_SERVER=nats://me:secret@127.0.0.1:1"}, local...)
+	args := []string{"call", "--discovery", "file:" + t.TempDir(), "--transports", "nats+tcp", "a/b/c", "x"}
+	got := runCommand(t, &app{environ: environ}, "", args...)
+	if got.code != exitFailed || got.out != "" || !strings.Contains(got.errOut, "nats-server") || strings.Contains(got.errOut, "secret") {
+		t.Errorf("%+v", got)
+	}
+	got = runCommand(t, &app{environ: environ}, "", append(args, "--json")...)
+	var end struct {
+		OK    *bool
+		Error string
+	}
+	if err := json.Unmarshal([]byte(got.out), &end); err != nil || got.code != exitFailed || end.OK == nil || *end.OK ||
+		!strings.Contains(end.Error, "nats-server") || strings.Contains(got.out+got.errOut, "secret") {
+		t.Errorf("%v: %+v", err, got)
+	}
+}
+
+// The items of an answer are printed as they are; only an open line is closed.
+func TestCallPrintsLinesAsTheyAre(t *testing.T) {
+	store := "file:" + t.TempDir()
+	said, stop := start(t, local, "worker", "--discovery", store, "--transports", "tcp+exchange", "--metrics", "off", "demo/tools/cat", "--", "cat")
+	await(t, said, `reached +path=(demo/tools/cat)`)
+	for in, want := range map[string]string{"": "", "a": "a\n", "a\nb\n": "a\nb\n", "a\r\n\nb": "a\r\n\nb\n"} {
+		if got := runCommand(t, &app{environ: local}, in, "call", "--discovery", store, "demo/tools/cat"); got.code != exitOK || got.out != want {
+			t.Errorf("%q: %+v; want %q", in, got, want)
+		}
+	}
+	if code := stop(); code != exitOK {
+		t.Errorf("worker ends with %d: %s", code, said)
+	}
+}

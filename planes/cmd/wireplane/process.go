@@ -33,6 +33,14 @@ func (o *netOptions) define(fs *flag.FlagSet) {
 
 // check reads what the flags have in common.
 func (o *netOptions) check() error {
+	if err := stack.CheckStore(o.discovery); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	if o.metrics != "" && o.metrics != "off" {
+		if _, err := stack.ParseListen(o.metrics); err != nil {
+			return fmt.Errorf("--metrics %w, or off", err)
+		}
+	}
 	if o.transports == "" {
 		return nil
 	}
@@ -61,6 +69,7 @@ type process struct {
 	pairs     []worker.Pair
 	options   stack.Options
 	closers   []func() error
+	ended     bool // the last line of --json has told of the failure
 
 	mu   sync.Mutex // of what is said
 	json bool
@@ -113,6 +122,14 @@ func (p *process) useEverything(o *netOptions) {
 	nats := p.config.Explicit("DYN_REQUEST_PLANE") && p.config.RequestPlane.Mode == "nats" || p.config.Explicit("NATS_SERVER")
 	p.pairs = stack.Everything(p.pairs, nats)
 	p.options.Pairs = p.pairs
+}
+
+// notAlone refuses a store that nobody but this process can register in.
+func (p *process) notAlone() error {
+	if p.discovery != "mem" {
+		return nil
+	}
+	return errors.New("discovery mem is this process alone, where no worker is; want --discovery file:DIR or etcd:URL, as the workers have it")
 }
 
 // close gives up what process has opened, the last first.

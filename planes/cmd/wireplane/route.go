@@ -64,6 +64,11 @@ func parseRoute(args []string) (routeOptions, error) {
 	case len(rest) > 0:
 		return o, fmt.Errorf("unexpected argument %q", rest[0])
 	}
+	if o.listen != "" {
+		if _, err := stack.ParseListen(o.listen); err != nil {
+			return o, fmt.Errorf("--listen %w", err)
+		}
+	}
 	var ok bool
 	if o.policy, ok = router.Policies[*policy]; !ok {
 		return o, fmt.Errorf("--policy %q; want round-robin, random, least-in-flight or power-of-two", *policy)
@@ -84,6 +89,9 @@ func runRoute(ctx context.Context, a *app, args []string) int {
 	p, code := a.process(ctx, "route", &o.netOptions, o.json)
 	if p == nil {
 		return code
+	}
+	if err := p.notAlone(); err != nil {
+		return a.usage("route", errors.Join(err, p.close()))
 	}
 	err = p.route(ctx, &o)
 	if err := errors.Join(err, p.close()); err != nil {

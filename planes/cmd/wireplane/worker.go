@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/wireplane/wireplane/discovery"
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/planes/cmd/internal/handlers"
 	"github.com/wireplane/wireplane/planes/cmd/internal/stack"
@@ -84,6 +86,14 @@ func parseWorker(args []string) (workerOptions, error) {
 	if o.paths = rest; len(rest) == 0 {
 		return o, errors.New("no PATH; want NAMESPACE/COMPONENT/ENDPOINT")
 	}
+	for i, path := range rest {
+		if err := checkPath(path); err != nil {
+			return o, err
+		}
+		if slices.Contains(rest[:i], path) {
+			return o, fmt.Errorf("PATH %q is there twice", path)
+		}
+	}
 	kinds := 0
 	for _, set := range []bool{o.echo, o.tokens != 0, o.argv != nil} {
 		if set {
@@ -99,6 +109,19 @@ func parseWorker(args []string) (workerOptions, error) {
 		return o, fmt.Errorf("--rate %v; want 0 to 1000000", o.rate)
 	}
 	return o, o.check()
+}
+
+// checkPath takes what discovery can register.
+func checkPath(path string) error {
+	parts := strings.Split(path, "/")
+	if len(parts) != 3 {
+		return fmt.Errorf("PATH %.100q; want NAMESPACE/COMPONENT/ENDPOINT", path)
+	}
+	i := discovery.Instance{Namespace: parts[0], Component: parts[1], Endpoint: parts[2], Transport: discovery.TCPTCP("localhost:1/" + path)}
+	if err := i.Validate(); err != nil {
+		return fmt.Errorf("PATH %.100q: %w", path, err)
+	}
+	return nil
 }
 
 func (o *workerOptions) handler() (planes.Handler, error) {

@@ -84,7 +84,9 @@ func TestExecKillsTheChildrenOfTheCommand(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pid := make(chan string, 1)
 	done := make(chan error, 1)
-	go func() { done <- h.ServeCall(ctx, &planes.Request{}, send(func(item []byte) error { pid <- string(item); return nil })) }()
+	go func() {
+		done <- h.ServeCall(ctx, &planes.Request{}, send(func(item []byte) error { pid <- string(item); return nil }))
+	}()
 	child, err := strconv.Atoi(strings.TrimSpace(<-pid))
 	if err != nil {
 		t.Fatal(err)

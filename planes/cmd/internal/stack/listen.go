@@ -12,6 +12,19 @@ import (
 	"github.com/wireplane/wireplane/planes/dynenv"
 )
 
+// ParseListen reads HOST:PORT that somebody chose; an empty host is every interface.
+func ParseListen(addr string) (dynenv.Listen, error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return dynenv.Listen{}, fmt.Errorf("%q; want HOST:PORT", addr)
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return dynenv.Listen{}, fmt.Errorf("%q: port %q; want 0 to 65535", addr, text)
+	}
+	return dynenv.Listen{Host: host, Port: int(port), Explicit: true}, nil
+}
+
 // listen opens the listener of one server.
 func listen(ctx context.Context, what string, l dynenv.Listen, log *slog.Logger) (net.Listener, error) {
 	addr := net.JoinHostPort(l.Host, strconv.Itoa(l.Port))

@@ -39,15 +39,12 @@ func NewMetrics(ctx context.Context, c *dynenv.Config, log *slog.Logger) (*Metri
 	if c.Metrics.Addr == "" {
 		return s, nil
 	}
-	host, portText, err := net.SplitHostPort(c.Metrics.Addr)
+	at, err := ParseListen(c.Metrics.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("metrics at %q: %w", c.Metrics.Addr, err)
+		return nil, fmt.Errorf("metrics at %w", err)
 	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("metrics at %q: port %q; want 0 to 65535", c.Metrics.Addr, portText)
-	}
-	ln, err := listen(ctx, "metrics", dynenv.Listen{Host: host, Port: int(port), Explicit: c.Metrics.Explicit}, log)
+	at.Explicit = c.Metrics.Explicit
+	ln, err := listen(ctx, "metrics", at, log)
 	if err != nil {
 		return nil, err
 	}

@@ -2,14 +2,51 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"strings"
 
 	"github.com/wireplane/wireplane/discovery"
 	"github.com/wireplane/wireplane/discovery/etcd"
 	"github.com/wireplane/wireplane/planes/dynenv"
 )
+
+// CheckStore says what is wrong with the spec of a store, or returns nil.
+func CheckStore(spec string) error {
+	kind, where, named := strings.Cut(spec, ":")
+	switch {
+	case spec == "" || spec == "mem" || kind == "file" && (where != "" || !named):
+		return nil
+	case kind == "etcd" && !named:
+		return nil
+	case kind == "etcd":
+		for _, e := range strings.Split(where, ",") {
+			if err := checkEndpoint(e); err != nil {
+				return fmt.Errorf("discovery %q: %w", spec, err)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("discovery %q; want mem, file:DIR or etcd:URL[,URL]", spec)
+}
+
+// checkEndpoint takes http://HOST:PORT, https://HOST:PORT and HOST:PORT.
+func checkEndpoint(e string) error {
+	host := e
+	if u, err := url.Parse(e); err == nil && u.Host != "" {
+		if u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("endpoint %q; want http or https", u.Redacted())
+		}
+		host = u.Host
+	}
+	if _, port, err := net.SplitHostPort(host); err != nil || port == "" || strings.ContainsAny(host, " /@") {
+		return errors.New("an endpoint that is no http://HOST:PORT, https://HOST:PORT or HOST:PORT")
+	}
+	return nil
+}
 
 // OpenStore opens a discovery store: spec is "mem", "file:DIR", "etcd:URL[,URL]", or ""
 // for what the settings say. It returns what it opened in words.

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -154,13 +153,9 @@ func (s *Stack) httpServer(ctx context.Context, o *Options, at dynenv.Listen) (*
 func Front(ctx context.Context, o Options, listenAt string) (*httpplane.Server, error) {
 	at := o.Config.HTTPRequest.Listen
 	if listenAt != "" {
-		host, port, err := net.SplitHostPort(listenAt)
-		if err != nil {
-			return nil, fmt.Errorf("--listen %q: %w", listenAt, err)
-		}
-		at = dynenv.Listen{Host: host, Explicit: true}
-		if at.Port, err = net.DefaultResolver.LookupPort(ctx, "tcp", port); err != nil {
-			return nil, fmt.Errorf("--listen %q: %w", listenAt, err)
+		var err error
+		if at, err = ParseListen(listenAt); err != nil {
+			return nil, fmt.Errorf("listen at %w", err)
 		}
 	}
 	return new(Stack).httpServer(ctx, &o, at)
@@ -182,7 +177,7 @@ func (s *Stack) nats(o *Options, lazy bool) (*natsplane.Conn, error) {
 	}
 	conn, err := natsplane.Dial(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("NATS at %s: %w; start one (nats-server), or choose another request plane with DYN_REQUEST_PLANE or --transports", cmp.Or(cfg.URL, "nats://localhost:4222"), err)
+		return nil, fmt.Errorf("%w; start a server (nats-server), or choose another request plane with DYN_REQUEST_PLANE or --transports", err)
 	}
 	s.onClose(conn.Close)
 	return conn, nil
