@@ -176,7 +176,7 @@ func TestDeploymentUsage(t *testing.T) {
 		"worker a/b/c --transports nats+exchange":  "carries no answers",
 		"worker a/b/c --transports carrier+pigeon": `no request transport "carrier"`,
 		"worker a/b/c --transports tcp":            "REQUEST+RESPONSE",
-		"worker a/b":                               "namespace/component/endpoint",
+		"worker a/b":                               "NAMESPACE/COMPONENT/ENDPOINT",
 		"call":                                     "no PATH",
 		"call a/b/c x y":                           "one REQUEST",
 		"call a/b/c x --policy best":               "--policy",
