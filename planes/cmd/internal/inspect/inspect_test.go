@@ -214,14 +214,14 @@ func TestSumsAreSeen(t *testing.T) {
 
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	for want, o := range map[string]inspect.Options{
-		`no spec "grpc"; there are mux, twopart, dynamo`:        {Spec: "grpc"},
-		`no spec has a frame "Nope"`:                            {Frame: "Nope"},
-		`spec dynamo has no frame "Frame"; it has Request, Ack`: {Spec: "dynamo", Frame: "Frame"},
-		`Frame has no parameter "sum"; it has sums (bool)`:      {Spec: "mux", Params: map[string]string{"sum": "1"}},
-		`TwoPart has no parameter "sums"; it has none`:          {Spec: "twopart", Params: map[string]string{"sums": "true"}},
-		`parameter sums is "maybe"; want true or false`:         {Spec: "mux", Params: map[string]string{"sums": "maybe"}},
-		`parameter revision is "256"; want a number of type u8`: {Frame: "Request", Params: map[string]string{"revision": "256"}},
-		`parameter revision is "new"; want a number of type u8`: {Frame: "Request", Params: map[string]string{"revision": "new"}},
+		`no spec "grpc"; there are mux, twopart, dynamo, stream`: {Spec: "grpc"},
+		`no spec has a frame "Nope"`:                             {Frame: "Nope"},
+		`spec dynamo has no frame "Frame"; it has Request, Ack`:  {Spec: "dynamo", Frame: "Frame"},
+		`Frame has no parameter "sum"; it has sums (bool)`:       {Spec: "mux", Params: map[string]string{"sum": "1"}},
+		`TwoPart has no parameter "sums"; it has none`:           {Spec: "twopart", Params: map[string]string{"sums": "true"}},
+		`parameter sums is "maybe"; want true or false`:          {Spec: "mux", Params: map[string]string{"sums": "maybe"}},
+		`parameter revision is "256"; want a number of type u8`:  {Frame: "Request", Params: map[string]string{"revision": "256"}},
+		`parameter revision is "new"; want a number of type u8`:  {Frame: "Request", Params: map[string]string{"revision": "new"}},
 	} {
 		var bad *inspect.UsageError
 		if _, err := inspect.Text(&bytes.Buffer{}, []byte{1}, o); !errors.As(err, &bad) || err.Error() != want {
@@ -319,7 +319,7 @@ func TestSpecsAreListed(t *testing.T) {
 	for _, s := range inspect.Specs() {
 		names = append(names, s.Name+":"+strings.Join(s.Frames(), ","))
 	}
-	if got := strings.Join(names, " "); !strings.HasPrefix(got, "mux:Preface,Frame,Hello,") || !strings.HasSuffix(got, " twopart:TwoPart dynamo:Request,Ack") {
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, "mux:Preface,Frame,Hello,") || !strings.HasSuffix(got, " twopart:TwoPart dynamo:Request,Ack stream:Record,Item,Count,Failure") {
 		t.Error(got)
 	}
 }

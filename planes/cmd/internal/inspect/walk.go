@@ -42,6 +42,9 @@ func (o Options) plans() ([]plan, error) {
 	}
 	var all []plan
 	var errs []error
+	if has := withFrame(specs, o.Frame); len(has) > 0 {
+		specs = has // the others would only say that they lack the frame
+	}
 	for _, s := range specs {
 		p, err := o.plansOf(s)
 		all = append(all, p...)
@@ -257,4 +260,18 @@ func guess(plans []plan, b []byte) plan {
 func (o Options) Check() error {
 	_, err := o.plans()
 	return err
+}
+
+// withFrame returns the specs that have a frame or struct of that name.
+func withFrame(specs []Spec, frame string) []Spec {
+	if frame == "" {
+		return nil
+	}
+	var has []Spec
+	for _, s := range specs {
+		if _, err := s.message(frame); err == nil {
+			has = append(has, s)
+		}
+	}
+	return has
 }
