@@ -67,7 +67,9 @@ test-race: go ## all tests of the root module and the commands under the race de
 	@$(EACH) go test -race -shuffle=on ./...
 
 .PHONY: conform
-conform: go ## every store of discovery by one suite, and an endpoint on three combinations of transports that is switched under load
+conform: go ## every combination of transports and every store of discovery, each by its suite; an endpoint that is switched under load
+	go test -count=1 -v ./planes/planetest | grep -v '^=== '
+	cd internal/integration && go test -count=1 -v ./conform | grep -v '^=== '
 	go test -count=1 -v -run 'Conform' ./discovery/... | grep -v '^=== '
 	cd internal/integration && go test -count=1 -v -run 'EtcdConforms' . | grep -v '^=== '
 	cd internal/integration && go test -count=1 -v -run 'TestAMixedDeployment' ./faults | grep -v '^=== '

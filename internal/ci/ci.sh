@@ -23,6 +23,7 @@ step tidy-check make tidy-check
 step lint make lint
 step test make test
 step test-race make test-race
+step conform make conform
 step test-386 make test-386
 step cross make cross
 step gates make gates

@@ -100,7 +100,12 @@ func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 	for {
 		r, err := p.get(ctx, itemstream.Totals{})
 		if err == nil {
-			return &attached{p: p, ctx: ctx, in: r}, nil
+			s := &attached{p: p, ctx: ctx, in: r}
+			s.unhook = context.AfterFunc(ctx, s.kill)
+			return s, nil
+		}
+		if ctx.Err() != nil { // the handler may run already
+			go p.kill(ctx)
 		}
 		// The request was taken: only the worker's own word proves that it does not run.
 		if e := typed(err); e.Origin == planes.OriginLocal && e.Phase == planes.PhaseNotStarted {
@@ -112,10 +117,16 @@ func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
+			go p.kill(ctx)
 			return nil, err
 		}
 		pause = min(2*pause, time.Second)
 	}
+}
+
+// kill tells the worker that nobody comes back.
+func (p *pending) kill(ctx context.Context) {
+	p.t.c.control(context.WithoutCancel(ctx), p.url, p.ask(), planes.ControlKill)
 }
 
 // again reports whether the worker may know the answer later.
@@ -167,6 +178,8 @@ func (p *pending) get(ctx context.Context, seen itemstream.Totals) (*reader, err
 type attached struct {
 	p   *pending
 	ctx context.Context //nolint:containedctx // governs the stream, as Accept says
+	// unhook keeps the end of ctx from ending an answer that is over.
+	unhook func() bool
 
 	mu     sync.Mutex // guards in, which Stop reads
 	in     *reader
@@ -186,6 +199,9 @@ func (s *attached) Recv(ctx context.Context) ([]byte, error) {
 			s.tries = 0
 			return item, nil
 		case err == io.EOF, s.closed, s.tries >= maxTries, s.ctx.Err() != nil, !s.in.torn(): //nolint:errorlint // bare
+			if s.in.dec.Over() {
+				s.unhook()
+			}
 			return nil, err
 		}
 		s.tries++
@@ -224,13 +240,14 @@ func (s *attached) Stop() {
 	in.Stop()
 }
 
+func (s *attached) kill() { s.p.kill(s.ctx) }
+
 // Close implements planes.StreamReader. It tells the worker that nobody comes back.
 func (s *attached) Close() error {
 	if !s.closed {
 		s.closed = true
-		if !s.in.dec.Over() {
-			ctx := context.WithoutCancel(s.ctx)
-			go s.p.t.c.control(ctx, s.p.url, s.p.ask(), planes.ControlKill)
+		if s.unhook() && !s.in.dec.Over() {
+			go s.kill()
 		}
 	}
 	return s.in.Close()

@@ -45,32 +45,47 @@ func workerCases() []suiteCase {
 			return ctx.Err()
 		}
 	}
+	full := worker.Config{MaxInFlight: 1, MaxQueued: -1, RetryAfter: 300 * time.Millisecond}
+	overload := func(e *env) *planes.Error {
+		s := e.stream(e.ctx, "holds", &planes.Request{})
+		soon(e, "the handler runs", running)
+		_, err := e.terminal(e.ctx, "holds", &planes.Request{})
+		pe := e.refused("the second call", err, planes.CodeOverloaded)
+		free <- struct{}{}
+		if items, err := e.drain(e.ctx, s); err != nil || len(items) != 2 {
+			e.Errorf("the first call: %d items, %v", len(items), err)
+		}
+		return pe
+	}
 	one := func(_ context.Context, _ *planes.Request, w planes.ResponseWriter) error { return sendSome(w, 1) }
 	return []suiteCase{
 		{
-			name:     "a route that nobody serves is NOT_FOUND and safe to retry",
+			name:     "a route that nobody serves is refused and safe to retry",
 			handlers: map[string]planes.HandlerFunc{"one": one},
 			run: func(e *env) {
-				t := e.target("one")
-				q, _ := e.pair.Worker.Request(e.pair.Combination.Request)
-				t.Offers[0].Request.Address = q.Server.Address(prefix+"nobody", e.worker.Instance())
-				e.refused("nobody", e.direct(t, prefix+"nobody"), planes.CodeNotFound)
+				if err := nobody(e); !planes.SafeToRetry(err) {
+					e.Errorf("nobody: %v is not safe to retry", err)
+				}
 			},
 		},
 		{
-			name:     "beyond its bounds a worker is OVERLOADED, with advice, and safe to retry",
+			name:     NotFound,
+			handlers: map[string]planes.HandlerFunc{"one": one},
+			run:      func(e *env) { e.refused("nobody", nobody(e), planes.CodeNotFound) },
+		},
+		{
+			name:     "beyond its bounds a worker is OVERLOADED, and safe to retry",
 			handlers: map[string]planes.HandlerFunc{"holds": holds},
-			config:   worker.Config{MaxInFlight: 1, MaxQueued: -1, RetryAfter: 300 * time.Millisecond},
+			config:   full,
+			run:      func(e *env) { overload(e) },
+		},
+		{
+			name:     RetryAfter,
+			handlers: map[string]planes.HandlerFunc{"holds": holds},
+			config:   full,
 			run: func(e *env) {
-				s := e.stream(e.ctx, "holds", &planes.Request{})
-				soon(e, "the handler runs", running)
-				_, err := e.terminal(e.ctx, "holds", &planes.Request{})
-				if pe := e.refused("the second call", err, planes.CodeOverloaded); pe.RetryAfter != 300*time.Millisecond {
-					e.Errorf("retry after %v; want 300 ms", pe.RetryAfter)
-				}
-				free <- struct{}{}
-				if items, err := e.drain(e.ctx, s); err != nil || len(items) != 2 {
-					e.Errorf("the first call: %d items, %v", len(items), err)
+				if pe := overload(e); pe.RetryAfter != full.RetryAfter {
+					e.Errorf("retry after %v; want %v", pe.RetryAfter, full.RetryAfter)
 				}
 			},
 		},
@@ -148,11 +163,11 @@ func workerCases() []suiteCase {
 			},
 		},
 		{
-			name:     killed,
+			name:     Killed,
 			handlers: map[string]planes.HandlerFunc{"holds": holds},
 			run: func(e *env) {
 				if e.pair.Kill == nil {
-					e.Fatalf("Pair.Kill is nil, and %q is not excluded", killed)
+					e.Fatalf("Pair.Kill is nil, and %q is not excluded", Killed)
 				}
 				s := e.stream(e.ctx, "holds", &planes.Request{})
 				if _, err := s.Recv(e.ctx); err != nil {
@@ -173,4 +188,17 @@ func workerCases() []suiteCase {
 	}
 }
 
-const killed = "a worker that dies mid-stream is an error, never a clean end"
+// nobody calls a route that the worker does not serve.
+func nobody(e *env) error {
+	t := e.target("one")
+	q, _ := e.pair.Worker.Request(e.pair.Combination.Request)
+	t.Offers[0].Request.Address = q.Server.Address(prefix+"nobody", e.worker.Instance())
+	return e.direct(t, prefix+"nobody")
+}
+
+// Names of cases that a transport may have a reason to exclude.
+const (
+	Killed     = "a worker that dies mid-stream is an error, never a clean end"
+	NotFound   = "a route that nobody serves is NOT_FOUND"
+	RetryAfter = "an OVERLOADED worker's advice when to retry arrives"
+)

@@ -29,9 +29,10 @@ type Pair struct {
 	// Calls is what Router's Observer is; see NewTally.
 	Calls *Tally
 	// Kill ends the worker's side without ceremony, as the end of its process would; nil
-	// only where the case "worker killed" is excluded.
+	// only where the case Killed is excluded.
 	Kill func()
 	// Close frees what the pair holds, once router and worker are closed; nil is nothing.
+	// The suite has closed the clients of Router's request transports before.
 	Close func()
 	// Excluded are the cases that do not apply, by name, each with its reason. They are
 	// printed. A name that is no case fails the suite.
@@ -180,6 +181,11 @@ func (e *env) settle(goroutines int) {
 		n, err := e.pair.Calls.Open()
 		return fmt.Sprint(n, " open, ", err), n == 0 && err == nil
 	})
+	for _, q := range e.pair.Router.Requests() { // some servers wait for connections that are idle
+		if q.Client != nil {
+			_ = q.Client.Close()
+		}
+	}
 	if err := e.worker.Shutdown(ctx); err != nil {
 		e.Errorf("worker: %v", err)
 	}

@@ -100,6 +100,11 @@ func (d *dispatcher) ServeCall(ctx context.Context, req *planes.Request, rw plan
 	defer p.leave()
 	info := d.info(planes.ResponsePlane, d.id, e.path)
 	began := d.started(info)
+	if req.Timeout > 0 { // a transport may have set it already, or not
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, req.Timeout)
+		defer stop()
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(d.w.ctx, func() { cancel(ErrDraining) })()
