@@ -53,16 +53,21 @@ func (a *answer) prologue(header, body []byte) error {
 	if len(body) > 0 || len(header) == 0 || header[0] != '{' || json.Unmarshal(header, &p) != nil {
 		return a.broken("a malformed prologue")
 	}
+	a.begin(&p)
+	return nil
+}
+
+// begin takes what the prologue says.
+func (a *answer) begin(p *prologue) {
 	if p.Error == nil {
 		a.begun = true
-		return nil
+		return
 	}
 	if a.ours && p.Own != nil {
 		a.refused = p.Own.fault(planes.PhaseNotStarted)
 	} else {
 		a.refused = &planes.Error{Code: planes.CodeHandler, Phase: planes.PhaseMaybe, Origin: planes.OriginApp, Reason: cut(*p.Error)}
 	}
-	return nil
 }
 
 func (a *answer) sentinel() (err error, whole bool) {

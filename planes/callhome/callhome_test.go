@@ -20,7 +20,10 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-const limit = 10 * time.Second
+const (
+	limit    = 10 * time.Second
+	instance = 0xabc
+)
 
 func listen(t testing.TB, cfg callhome.Config) *callhome.Listener {
 	t.Helper()
@@ -45,7 +48,7 @@ func dialer(t testing.TB, cfg callhome.DialerConfig) *callhome.Dialer {
 
 func expect(t testing.TB, l *callhome.Listener, modes string) (planes.Pending, *planes.Envelope) {
 	t.Helper()
-	x := planes.Expectation{ID: "id-1", Route: "demo/backend/generate", Target: "worker"}
+	x := planes.Expectation{ID: "id-1", Route: "demo/backend/generate", Target: "worker", Instance: instance}
 	if modes != "" {
 		x.Response.Metadata = map[string]string{callhome.MetadataKey: modes}
 	}
@@ -90,11 +93,13 @@ func collect(t testing.TB, r planes.StreamReader) ([]string, error) {
 	}
 }
 
-var modes = map[string]string{"released": "", "single": "single", "pooled": "pooled,single"}
+var modes = map[string]string{"released": "", "single": "single", "pooled": "pooled,single", "mux": "mux,pooled,single"}
 
 func each(t *testing.T, f func(t *testing.T, l *callhome.Listener, d *callhome.Dialer, modes string)) {
 	for name, m := range modes {
-		t.Run(name, func(t *testing.T) { f(t, listen(t, callhome.Config{}), dialer(t, callhome.DialerConfig{}), m) })
+		t.Run(name, func(t *testing.T) {
+			f(t, listen(t, callhome.Config{}), dialer(t, callhome.DialerConfig{Instance: instance}), m)
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wireplane/wireplane/netpoll"
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/pool"
 )
@@ -19,9 +20,10 @@ type Mode uint8
 
 // The modes of a Dialer.
 const (
-	Auto   Mode = iota // the best that both offer: pooled where the pool is on
+	Auto   Mode = iota // the best that both offer: mux, else pooled, where the pool is on
 	Single             // one socket a response
 	Pooled             // pooled where the router offers it
+	Mux                // multiplexed where the router offers it, else as Auto
 )
 
 // DialerConfig configures a Dialer. The zero value is usable.
@@ -30,17 +32,27 @@ type DialerConfig struct {
 	Mode Mode
 	// PoolDisabled makes Auto the same as Single; false means that the pool is on.
 	PoolDisabled bool
+	// Instance is the id in this worker's discovery record, which it announces on
+	// multiplexed connections; 0 means that it has none, and ModeMux is not offered.
+	Instance uint64
+	// Group runs the multiplexed connections; nil makes one with defaults at the first,
+	// which the Dialer then closes. A given group stays open.
+	Group *netpoll.Group
 	// DialTimeout bounds a dial; 0 means 5 s.
 	DialTimeout time.Duration
 	// EndTimeout is the wait for the router's close or answer after the end of a
 	// response; 0 means 10 s.
 	EndTimeout time.Duration
+	// MeetTimeout is how long a multiplexed answer and the router's stream for it wait
+	// for each other; 0 means 10 s.
+	MeetTimeout time.Duration
 	// MaxPerTarget bounds the pooled connections to a router; 0 means 50. A response
 	// above it waits.
 	MaxPerTarget int
 	// MinIdle is how many idle connections a router in use is kept at; 0 means none.
 	MinIdle int
-	// IdleTimeout is how long a pooled connection may be idle; 0 means 5 min.
+	// IdleTimeout is how long a pooled or multiplexed connection may be idle; 0 means
+	// 5 min.
 	IdleTimeout time.Duration
 	// MaxLifetime is the mean age at which it gets no more work; 0 means 1 h.
 	MaxLifetime time.Duration
@@ -48,7 +60,8 @@ type DialerConfig struct {
 	MaxItemBytes int
 	// Items wraps items for released routers; nil sends them as they are.
 	Items ItemCodec
-	// PoolObserver is told of pool events by router address; the zero value is not.
+	// PoolObserver is told of pool events by router address, multiplexed connections
+	// and the responses over them included; the zero value is not.
 	PoolObserver pool.Observer[string]
 	// Logger gets responses that are lost after their end; nil discards.
 	Logger *slog.Logger
@@ -59,6 +72,7 @@ type DialerConfig struct {
 type Dialer struct {
 	cfg  DialerConfig
 	pool *pool.Pool[string, *conn]
+	mux  muxSide
 	log  *slog.Logger
 	wg   sync.WaitGroup
 
@@ -69,14 +83,18 @@ type Dialer struct {
 
 // NewDialer returns a Dialer. It does no I/O.
 func NewDialer(cfg DialerConfig) (*Dialer, error) {
-	if cfg.Mode > Pooled {
-		return nil, fmt.Errorf("callhome: DialerConfig.Mode is %d; want Auto, Single or Pooled", cfg.Mode)
+	if cfg.Mode > Mux {
+		return nil, fmt.Errorf("callhome: DialerConfig.Mode is %d; want Auto, Single, Pooled or Mux", cfg.Mode)
 	}
-	if cfg.EndTimeout < 0 || cfg.MaxItemBytes < 0 {
-		return nil, fmt.Errorf("callhome: DialerConfig has EndTimeout %v and MaxItemBytes %d; want 0 for the default, or more", cfg.EndTimeout, cfg.MaxItemBytes)
+	if cfg.Mode == Mux && cfg.Instance == 0 {
+		return nil, errors.New("callhome: DialerConfig.Instance is 0; want this worker's id for Mux")
+	}
+	if cfg.EndTimeout < 0 || cfg.MeetTimeout < 0 || cfg.MaxItemBytes < 0 {
+		return nil, fmt.Errorf("callhome: DialerConfig has EndTimeout %v, MeetTimeout %v and MaxItemBytes %d; want 0 for the default, or more",
+			cfg.EndTimeout, cfg.MeetTimeout, cfg.MaxItemBytes)
 	}
 	cfg.DialTimeout, cfg.EndTimeout = or(cfg.DialTimeout, 5*time.Second), or(cfg.EndTimeout, 10*time.Second)
-	cfg.MaxItemBytes = or(cfg.MaxItemBytes, 16<<20)
+	cfg.MeetTimeout, cfg.MaxItemBytes = or(cfg.MeetTimeout, 10*time.Second), or(cfg.MaxItemBytes, 16<<20)
 	d := &Dialer{cfg: cfg, log: cfg.Logger, conns: map[*conn]struct{}{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -92,11 +110,17 @@ func NewDialer(cfg DialerConfig) (*Dialer, error) {
 		return nil, fmt.Errorf("callhome: %w", err)
 	}
 	d.pool = p
+	d.cfg.IdleTimeout = or(cfg.IdleTimeout, 5*time.Minute)
+	d.mux.init(d)
 	return d, nil
 }
 
 func (d *Dialer) pooled() bool {
-	return d.cfg.Mode == Pooled || d.cfg.Mode == Auto && !d.cfg.PoolDisabled
+	return d.cfg.Mode == Pooled || d.cfg.Mode != Single && !d.cfg.PoolDisabled
+}
+
+func (d *Dialer) muxed() bool {
+	return d.cfg.Mode == Mux || d.cfg.Mode == Auto && !d.cfg.PoolDisabled && d.cfg.Instance != 0
 }
 
 // Advertise implements planes.Advertiser.
@@ -105,8 +129,11 @@ func (d *Dialer) Advertise(string, uint64) planes.Endpoint {
 	if d.pooled() {
 		modes = ModePooled + "," + ModeSingle
 	}
+	if d.muxed() {
+		modes = ModeMux + "," + modes
+	}
 	return planes.Endpoint{Transport: planes.TCP, Metadata: map[string]string{MetadataKey: modes},
-		Capabilities: planes.Capabilities{Streaming: true, PersistentConnections: d.pooled(), MaxMessageBytes: int64(d.cfg.MaxItemBytes)}}
+		Capabilities: planes.Capabilities{Streaming: true, PersistentConnections: d.pooled() || d.muxed(), MaxMessageBytes: int64(d.cfg.MaxItemBytes)}}
 }
 
 // Stat returns the counters of the pool.
@@ -138,6 +165,19 @@ func (d *Dialer) Open(ctx context.Context, env *planes.Envelope) (planes.StreamW
 	in, err := parseReply(env)
 	if err != nil {
 		return nil, err
+	}
+	if in.Token != "" && d.muxed() && has(in.Modes, ModeMux) {
+		w, err := d.mux.open(ctx, in)
+		if err == nil {
+			return w, nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, &planes.Error{Code: planes.CodeOf(ctx.Err()), Phase: planes.PhaseNotStarted, Op: "call home", Target: in.Address, Scope: planes.ScopeConnection, Err: err}
+		case errors.Is(err, errTwice):
+			return nil, &planes.Error{Code: planes.CodeRefused, Phase: planes.PhaseMaybe, Op: "call home", Target: in.Address, Err: err}
+		}
+		d.mux.fellBack(in.Address, err)
 	}
 	w := &writer{d: d, addr: in.Address, ours: in.Token != "", ctl: make(chan planes.Control, 2)}
 	w.pooled = w.ours && d.pooled() && has(in.Modes, ModePooled)
@@ -189,9 +229,10 @@ func (d *Dialer) Close() error {
 		c.lost(net.ErrClosed)
 	}
 	err := d.pool.Close()
-	d.wg.Wait()
 	if errors.Is(err, pool.ErrClosed) {
-		return nil
+		err = nil
 	}
+	err = errors.Join(err, d.mux.close())
+	d.wg.Wait()
 	return err
 }

@@ -1,6 +1,10 @@
 package callhome
 
-import "io"
+import (
+	"io"
+
+	"github.com/wireplane/wireplane/planes"
+)
 
 // Play gives bytes to the router's side of a response and returns its items and
 // terminal; the response is ours.
@@ -19,4 +23,12 @@ func Play(r io.Reader, maxItem int) (items [][]byte, err error) {
 			return items, err
 		}
 	}
+}
+
+// Bound reports whether the router has opened the stream of w.
+func Bound(w planes.StreamWriter) bool {
+	m := w.(*muxWriter)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sw != nil
 }

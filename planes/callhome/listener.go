@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/wireplane/wireplane/netpoll"
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/planes/internal/sniff"
 )
@@ -27,8 +29,11 @@ type Config struct {
 	// AdvertiseHost is the IP that workers are told; "" is that of the listener, or the
 	// detected one where it listens on all. A wildcard is refused.
 	AdvertiseHost string
-	// Modes are offered to workers of ours; nil means ModePooled and ModeSingle.
+	// Modes are offered to workers of ours; nil means all.
 	Modes []string
+	// Group runs multiplexed connections; nil makes one with defaults at the first, which
+	// the Listener then closes. A given group stays open.
+	Group *netpoll.Group
 	// MaxPending bounds the answers that are waited for; 0 means 65536.
 	MaxPending int
 	// MaxConns bounds open connections, further ones are closed at once; 0 means 65536.
@@ -63,8 +68,8 @@ func (c Config) Validate() error {
 		}
 	}
 	for _, m := range c.Modes {
-		if m != ModeSingle && m != ModePooled {
-			errs = append(errs, fmt.Errorf("callhome: Config.Modes has %.20q; want %q or %q", m, ModeSingle, ModePooled))
+		if m != ModeSingle && m != ModePooled && m != ModeMux {
+			errs = append(errs, fmt.Errorf("callhome: Config.Modes has %.20q; want %q, %q or %q", m, ModeMux, ModePooled, ModeSingle))
 		}
 	}
 	if ip := net.ParseIP(c.AdvertiseHost); c.AdvertiseHost != "" && (ip == nil || ip.IsUnspecified()) {
@@ -84,6 +89,9 @@ func or[T int | time.Duration](v, instead T) T {
 // duplicates from unknown ones.
 const remembered = 4096
 
+// muxByte is the first of a multiplexed connection.
+const muxByte = 0xf7
+
 // Listener is the router's side: planes.ResponseServer. All methods are safe for
 // concurrent use.
 type Listener struct {
@@ -96,6 +104,7 @@ type Listener struct {
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
+	peers    muxPeers
 	pending  map[string]*pending
 	past     map[string]string // subject to reason
 	ring     []string          // its keys, oldest at ringAt once it is full
@@ -110,6 +119,8 @@ type Listener struct {
 type Stat struct {
 	Pending  int               // answers that are waited for
 	Conns    int               // open connections
+	Mux      int               // of these, multiplexed ones of workers that have said who they are
+	MuxEver  uint64            // multiplexed connections so far
 	Accepted uint64            // call-homes that were taken
 	Rejected map[string]uint64 // those turned away, by reason
 }
@@ -123,7 +134,7 @@ func Listen(cfg Config) (*Listener, error) {
 	cfg.HandshakeTimeout, cfg.PrologueTimeout = or(cfg.HandshakeTimeout, 10*time.Second), or(cfg.PrologueTimeout, time.Minute)
 	cfg.IdleTimeout, cfg.MaxItemBytes = or(cfg.IdleTimeout, 10*time.Minute), or(cfg.MaxItemBytes, 16<<20)
 	if cfg.Modes == nil {
-		cfg.Modes = []string{ModePooled, ModeSingle}
+		cfg.Modes = []string{ModeMux, ModePooled, ModeSingle}
 	}
 	if cfg.Listener == nil {
 		if cfg.Addr == "" {
@@ -137,6 +148,7 @@ func Listen(cfg Config) (*Listener, error) {
 	}
 	l := &Listener{cfg: cfg, ln: cfg.Listener, log: cfg.Logger, pending: map[string]*pending{}, past: map[string]string{},
 		conns: map[net.Conn]struct{}{}, rejected: map[string]uint64{}}
+	l.peers = muxPeers{group: cfg.Group, clients: map[uint64][]*muxClient{}, seekers: map[uint64]map[*pending]struct{}{}}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -184,7 +196,7 @@ func (l *Listener) Addr() string { return l.addr }
 func (l *Listener) Stat() Stat {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Stat{Pending: len(l.pending), Conns: len(l.conns), Accepted: l.accepted, Rejected: make(map[string]uint64, len(l.rejected))}
+	s := Stat{Pending: len(l.pending), Conns: len(l.conns), Mux: l.peers.n, MuxEver: l.peers.ever, Accepted: l.accepted, Rejected: make(map[string]uint64, len(l.rejected))}
 	for k, v := range l.rejected {
 		s.Rejected[k] = v
 	}
@@ -196,7 +208,7 @@ func (l *Listener) Expect(_ context.Context, x planes.Expectation) (planes.Pendi
 	p := &pending{l: l, x: x, ready: make(chan struct{})}
 	p.info = info{Address: l.addr, Subject: newUUID(), Context: x.ID, StreamType: "response"}
 	for _, m := range l.cfg.Modes {
-		if has(x.Response.Metadata[MetadataKey], m) {
+		if has(x.Response.Metadata[MetadataKey], m) && (m != ModeMux || x.Instance != 0) {
 			if p.info.Modes != "" {
 				p.info.Modes += ","
 			}
@@ -205,6 +217,9 @@ func (l *Listener) Expect(_ context.Context, x planes.Expectation) (planes.Pendi
 	}
 	if p.info.Modes != "" {
 		p.info.Token = rand.Text()
+	}
+	if p.mux = has(p.info.Modes, ModeMux); p.mux {
+		p.wake = make(chan struct{}, 1)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -247,6 +262,9 @@ func (l *Listener) Close() error {
 	l.end()
 	err := l.ln.Close()
 	l.wg.Wait()
+	if l.peers.owned {
+		err = errors.Join(err, l.peers.group.Close())
+	}
 	return err
 }
 
@@ -300,10 +318,14 @@ func (l *Listener) drop(nc net.Conn) {
 }
 
 func (l *Listener) reject(nc net.Conn, reason, detail string) {
+	l.rejectFrom(nc.RemoteAddr().String(), reason, detail)
+}
+
+func (l *Listener) rejectFrom(peer, reason, detail string) {
 	l.mu.Lock()
 	l.rejected[reason]++
 	l.mu.Unlock()
-	l.log.Warn("call-home turned away", "reason", reason, "peer", nc.RemoteAddr().String(), "detail", detail)
+	l.log.Warn("call-home turned away", "reason", reason, "peer", peer, "detail", detail)
 	if f := l.cfg.Observer.CallHome; f != nil {
 		f(reason)
 	}
@@ -319,6 +341,9 @@ func (l *Listener) first(nc net.Conn) {
 		l.reject(nc, "handshake", err.Error())
 	case b[0] == 0:
 		l.next(nc, out, &frames{maxItem: l.cfg.MaxItemBytes}, l.cfg.HandshakeTimeout, false)
+		return
+	case b[0] == muxByte && slices.Contains(l.cfg.Modes, ModeMux):
+		l.muxed(nc, out)
 		return
 	case b[0] == 0x16:
 		l.reject(nc, "protocol", "the peer speaks TLS; this port takes call-homes of workers in clear text")
@@ -370,7 +395,7 @@ func (l *Listener) take(h *handshake, s *stream) (reason string) {
 		return "unknown"
 	case subtle.ConstantTimeCompare([]byte(h.Token), []byte(p.info.Token)) != 1:
 		return "token" // the subject stays good for whoever has the right one
-	case h.Mode != "" && !has(p.info.Modes, h.Mode):
+	case h.Mode != "" && (h.Mode == ModeMux || !has(p.info.Modes, h.Mode)): // mux has no handshake
 		return "mode"
 	}
 	l.forgetLocked(h.Subject, "duplicate")
@@ -378,5 +403,8 @@ func (l *Listener) take(h *handshake, s *stream) (reason string) {
 	s.a.ours = p.info.Token != ""
 	s.p, p.got = p, s
 	close(p.ready)
+	if p.found != nil {
+		p.found()
+	}
 	return ""
 }

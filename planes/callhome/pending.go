@@ -14,8 +14,22 @@ type pending struct {
 	x     planes.Expectation
 	info  info
 	ready chan struct{} // closed when got is set
-	got   *stream       // guarded by l.mu until ready
+	got   answered      // guarded by l.mu until ready
 	over  bool          // given up, or accepted; guarded by l.mu
+	mux   bool          // the router asks for it over a connection of the worker's
+	found func()        // then: ends the asking; guarded by l.mu
+	wake  chan struct{} // then: one token, there is a new connection
+}
+
+// answered is the answer that has come, in whichever mode.
+type answered interface {
+	planes.StreamReader
+	// start waits for the prologue, and returns what it refuses with. ctx governs the
+	// stream from then on.
+	start(ctx, wait context.Context) error
+	kill()
+	// terminal reports whether the stream has ended by itself.
+	terminal() bool
 }
 
 func (p *pending) fault(code planes.Code, phase planes.Phase, why string, err error) *planes.Error {
@@ -45,6 +59,12 @@ func (p *pending) Cancel() {
 func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 	wait, cancel := context.WithTimeout(ctx, p.l.cfg.PrologueTimeout)
 	defer cancel()
+	if p.mux {
+		if err := p.overMux(ctx, wait); err != nil {
+			p.Cancel()
+			return nil, p.fault(planes.CodeTransport, planes.PhaseMaybe, "the worker's connection was lost, and it has not come back", err)
+		}
+	}
 	select {
 	case <-p.ready:
 	case <-wait.Done():
@@ -61,12 +81,11 @@ func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 	if over {
 		return nil, p.fault(planes.CodeCancelled, planes.PhaseMaybe, "the answer was given up", nil)
 	}
-	s.watch(ctx)
-	err := s.begin(wait)
+	err := s.start(ctx, wait)
 	switch {
 	case err == nil:
 		return s, nil
-	case errors.Is(err, wait.Err()) && wait.Err() != nil && s.over == nil:
+	case errors.Is(err, wait.Err()) && wait.Err() != nil && !s.terminal():
 		err = p.gaveUp(ctx, err, "the worker sent no prologue")
 	}
 	_ = s.Close()

@@ -64,6 +64,14 @@ func (s *stream) control(word []byte) {
 	_ = s.nc.SetWriteDeadline(time.Time{})
 }
 
+// start implements answered.
+func (s *stream) start(ctx, wait context.Context) error {
+	s.watch(ctx)
+	return s.begin(wait)
+}
+
+func (s *stream) terminal() bool { return s.over != nil }
+
 // begin reads the prologue.
 func (s *stream) begin(ctx context.Context) error {
 	_, _, err := s.step(ctx)

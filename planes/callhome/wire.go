@@ -17,6 +17,7 @@ import (
 const (
 	ModeSingle = "single" // one socket a response: the released wire
 	ModePooled = "pooled" // many responses over one socket, one after another
+	ModeMux    = "mux"    // many responses at once over one connection
 )
 
 // MetadataKey is the key under which a worker's record lists its modes.
@@ -44,6 +45,12 @@ type handshake struct {
 type prologue struct {
 	Error *string  `json:"error"`
 	Own   *endInfo `json:"wireplane,omitempty"`
+	Token string   `json:"token,omitempty"` // in mode mux
+}
+
+// muxOpen is the request of the router's call in mode mux.
+type muxOpen struct {
+	Subject string `json:"subject"`
 }
 
 type endFrame struct {
@@ -92,9 +99,17 @@ func byName[T fmt.Stringer](all ...T) map[string]T {
 	return m
 }
 
-// tell is how a handler's error stands on the wire.
-func tell(err error, phase planes.Phase) *endInfo {
-	e := &endInfo{Code: planes.CodeHandler.String(), Origin: planes.OriginApp.String(), Phase: phase.String(), Reason: err.Error()}
+// tell is how a handler's error stands on the wire. The error is the handler's code:
+// it may panic when it is read, as a nil pointer does, and is then replaced by one
+// that says so. So no lock may be held.
+func tell(err error, phase planes.Phase) (e *endInfo) {
+	defer func() {
+		if recover() != nil {
+			e = &endInfo{Code: planes.CodeInternal.String(), Origin: planes.OriginApp.String(), Phase: phase.String(),
+				Reason: "the handler returned an error that panics when it is read"}
+		}
+	}()
+	e = &endInfo{Code: planes.CodeHandler.String(), Origin: planes.OriginApp.String(), Phase: phase.String(), Reason: err.Error()}
 	var p *planes.Error
 	if errors.As(err, &p) && p != nil && p.Code != planes.CodeOK {
 		e.Code, e.Origin, e.Reason = p.Code.String(), p.Origin.String(), p.Reason

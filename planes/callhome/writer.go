@@ -205,6 +205,10 @@ func (w *writer) Flush() error {
 // End implements planes.StreamWriter. It waits until what was sent has left, or the
 // router has killed the response or is lost.
 func (w *writer) End(err error) error {
+	var told *endInfo
+	if err != nil {
+		told = tell(err, planes.PhaseNotStarted) // before the lock: it runs the handler's code
+	}
 	w.mu.Lock()
 	if w.ended {
 		w.mu.Unlock()
@@ -226,14 +230,13 @@ func (w *writer) End(err error) error {
 			w.end(nil)
 			break
 		}
-		e := tell(err, planes.PhaseNotStarted)
-		p := prologue{Error: &e.Reason}
+		p := prologue{Error: &told.Reason}
 		if w.ours {
-			p.Own = e
+			p.Own = told
 		}
 		w.put(mustJSON(p), nil)
 	case w.ours:
-		w.end(err)
+		w.end(told)
 	default:
 		sentinel = err == nil && !w.stopped // a released router takes an end without it for a failure
 	}
@@ -266,13 +269,14 @@ func (w *writer) killed() bool {
 }
 
 // end queues the frame with the totals.
-func (w *writer) end(err error) {
+func (w *writer) end(told *endInfo) {
 	if !w.ours {
 		return
 	}
 	e := &endInfo{Code: planes.CodeOK.String()}
-	if err != nil {
-		e = tell(err, planes.PhaseStarted)
+	if told != nil {
+		e = told
+		e.Phase = planes.PhaseStarted.String()
 	}
 	e.Items, e.Bytes = w.items, w.bytes
 	w.put(mustJSON(endFrame{e}), nil)

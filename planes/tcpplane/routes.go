@@ -22,6 +22,7 @@ type route struct {
 	unary  UnaryHandler
 	stream planes.Handler
 	any    bool // it takes every route that has no handler; name is empty
+	soft   bool // a stop of the caller leaves the context alone
 }
 
 // routeTable maps routes to handlers. Look-ups take no lock: the map is copied on
@@ -70,6 +71,27 @@ func (s *Server) Handle(name string, h planes.Handler) { s.routes.add(&route{nam
 
 // HandleFunc is Handle for a function.
 func (s *Server) HandleFunc(name string, h planes.HandlerFunc) { s.Handle(name, h) }
+
+// HandleStream is Handle for a handler that tells a stop of the caller from an end: the
+// stop leaves its context and its Sends alone and closes [Streamer].Stopped, while a
+// cancel, a deadline or a lost connection ends the context. Its ResponseWriter is a
+// Streamer.
+func (s *Server) HandleStream(name string, h planes.Handler) {
+	s.routes.add(&route{name: name, stream: h, soft: true})
+}
+
+// Streamer is what the ResponseWriter of a handler of HandleStream implements as well.
+type Streamer interface {
+	planes.ResponseWriter
+	// SendContext is Send that waits until ctx ends, too. If that is within an item,
+	// all further Sends fail, and the call ends with CodeInternal at best.
+	SendContext(ctx context.Context, item []byte) error
+	// Stopped returns a channel that is closed when the caller asks for an early end.
+	Stopped() <-chan struct{}
+	// Reason returns what ended the context, else the request for an early end, else
+	// nil. Its Scope tells whether the whole connection was lost.
+	Reason() *planes.Error
+}
 
 // HandleUnary registers a handler that answers with one item and may block.
 func (s *Server) HandleUnary(name string, h UnaryHandler) {

@@ -1,6 +1,7 @@
 package tcpplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -42,6 +43,10 @@ type serverCall struct {
 	wake    chan struct{} // one token: Send may make progress
 	waited  bool          // for a place of the gate
 	begun   bool          // of HandleAny: the caller knows, or shall, that it runs
+	cut     bool          // SendContext gave up within an item: the call cannot end cleanly
+
+	stopped chan struct{} // of HandleStream: closed when the caller has asked for an end
+	asked   *planes.Error // its request; guarded by callContext.mu
 }
 
 // accept decides on a call of the peer. It runs inside Session.Receive.
@@ -67,6 +72,9 @@ func (l *link) accept(id, total uint32, o *muxwire.Open) (any, muxwire.Code, str
 	}
 	if r.stream != nil {
 		c.wake = make(chan struct{}, 1)
+	}
+	if r.soft {
+		c.stopped = make(chan struct{})
 	}
 	return c, planes.CodeOK, ""
 }
@@ -142,7 +150,29 @@ func (s *Server) events(l *link, w *batch) {
 func (c *serverCall) stop(ev *mux.Event) {
 	e := ended(ev, "handle", c.name, "")
 	e.Phase = planes.PhaseStarted
+	if ev.Kind == mux.EvStop && c.route.soft {
+		c.mu.Lock()
+		if c.asked == nil {
+			c.asked = e
+			close(c.stopped)
+		}
+		c.mu.Unlock()
+		return
+	}
 	c.end(e)
+}
+
+// Stopped implements Streamer.
+func (c *serverCall) Stopped() <-chan struct{} { return c.stopped }
+
+// Reason implements Streamer.
+func (c *serverCall) Reason() *planes.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return c.cause
+	}
+	return c.asked
 }
 
 // forget takes a call that is over for its caller out of the queue for handlers, so
@@ -328,6 +358,9 @@ func (c *serverCall) runStream() (err error) {
 func (c *serverCall) finish(item []byte, has bool, err error) {
 	var code planes.Code
 	var why string
+	if err == nil && c.cut {
+		err = errCut
+	}
 	if err != nil {
 		code, why, err = verdict(err)
 	}
@@ -387,8 +420,16 @@ func cause(err error) any {
 	return ""
 }
 
+var errCut = &planes.Error{Code: planes.CodeInternal, Phase: planes.PhaseStarted, Op: "send", Reason: "an item was given up within"}
+
 // Send sends one item; see planes.ResponseWriter.
-func (c *serverCall) Send(item []byte) error {
+func (c *serverCall) Send(item []byte) error { return c.SendContext(context.Background(), item) }
+
+// SendContext implements Streamer.
+func (c *serverCall) SendContext(ctx context.Context, item []byte) error {
+	if c.cut {
+		return errCut
+	}
 	off := 0
 	c.begun = true
 	for {
@@ -412,6 +453,10 @@ func (c *serverCall) Send(item []byte) error {
 		case <-c.wake:
 		case <-c.Done():
 			return c.why()
+		case <-ctx.Done():
+			c.cut = off > 0
+			return &planes.Error{Code: planes.CodeOf(ctx.Err()), Phase: planes.PhaseStarted, Op: "send", Route: c.name,
+				Reason: "the caller takes nothing", Err: ctx.Err()}
 		}
 	}
 }
