@@ -22,6 +22,10 @@ type FileConfig struct {
 	// Poll is how often a watch reads the directory; 0 means 200 ms. There is no
 	// notification by the kernel: network file systems have none.
 	Poll time.Duration
+	// MaxFiles bounds the files in the directory, those that are no records included; 0
+	// means 100,000. Beyond it List fails and watches keep what they know, until enough
+	// has expired.
+	MaxFiles int
 }
 
 // fileStore keeps records as released Dynamo does: one file each, renewed by its time of
@@ -51,6 +55,9 @@ func OpenFile(c FileConfig) (Store, error) {
 	if c.Poll <= 0 {
 		c.Poll = 200 * time.Millisecond
 	}
+	if c.MaxFiles <= 0 {
+		c.MaxFiles = 100_000
+	}
 	s := &fileStore{c: c, dir: filepath.Join(c.Dir, filepath.FromSlash(strings.TrimSuffix(Prefix, "/"))),
 		regs: make(map[*fileRegistration]struct{}), views: make(map[*View]struct{}), files: make(map[string]fileSeen)}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
@@ -67,7 +74,7 @@ func (s *fileStore) op(name string, start time.Time, err error) {
 	defer s.mu.Unlock()
 	if err != nil {
 		s.stat.Errors++
-		if s.stat.Connected {
+		if s.stat.Connected || s.stat.Errors == 1 {
 			s.c.Logger.Warn("discovery: file store", "op", name, "err", err)
 		}
 	}
@@ -105,8 +112,12 @@ func (s *fileStore) Register(ctx context.Context, i Instance) (Registration, err
 	s.mu.Lock()
 	s.regs[r] = struct{}{}
 	s.stat.Registrations++
+	closed := s.closed // meanwhile: Close may not have seen r
 	s.mu.Unlock()
 	go r.keep()
+	if closed {
+		return nil, errors.Join(ErrClosed, r.Deregister(ctx))
+	}
 	if f := s.c.Observer.Registered; f != nil {
 		f(&rec.Instance)
 	}

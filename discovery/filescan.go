@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -30,9 +32,6 @@ func (s *fileStore) scan() (map[string]Instance, error) {
 	return all, err
 }
 
-// maxFiles bounds the files that a scan looks at.
-const maxFiles = 100_000
-
 func (s *fileStore) scanDir() (map[string]Instance, error) {
 	d, err := os.Open(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,45 +40,58 @@ func (s *fileStore) scanDir() (map[string]Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
-	names, err := d.Readdirnames(maxFiles)
-	_ = d.Close()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("discovery: %w", err)
-	}
+	defer d.Close() //nolint:errcheck // it is only read
 	s.mu.Lock()
 	old := s.files
 	s.mu.Unlock()
-	seen := make(map[string]fileSeen, len(names))
-	all := make(map[string]Instance, len(names))
-	for _, name := range names {
-		path := filepath.Join(s.dir, name)
-		st, err := os.Lstat(path)
-		if err != nil || !st.Mode().IsRegular() {
-			continue // it went away, or is none of ours
+	seen := make(map[string]fileSeen, len(old))
+	all := make(map[string]Instance, len(old))
+	living := 0
+	for looked := 0; looked < sweepFactor*s.c.MaxFiles; {
+		names, err := d.Readdirnames(1024)
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		if s.expired(st.ModTime()) {
-			_ = os.Remove(path) // what a dead writer left behind as well
-			continue
+		if err != nil {
+			return nil, fmt.Errorf("discovery: %w", err)
 		}
-		if strings.HasPrefix(name, tmpPrefix) {
-			continue
-		}
-		f, ok := old[name]
-		if !ok || f.size != st.Size() || !f.mod.Equal(st.ModTime()) || !os.SameFile(f.id, st) {
-			if f, ok = s.look(name, path, st); !ok {
+		looked += len(names)
+		for _, name := range names {
+			path := filepath.Join(s.dir, name)
+			st, err := os.Lstat(path)
+			if err != nil || !st.Mode().IsRegular() {
+				continue // it went away, or is none of ours
+			}
+			if s.expired(st.ModTime()) {
+				_ = os.Remove(path) // what a dead writer left behind as well
 				continue
 			}
-		}
-		seen[name] = f
-		if f.i != nil {
-			all[Key(f.i)] = *f.i
+			if living++; living > s.c.MaxFiles || strings.HasPrefix(name, tmpPrefix) {
+				continue
+			}
+			f, ok := old[name]
+			if !ok || f.size != st.Size() || !f.mod.Equal(st.ModTime()) || !os.SameFile(f.id, st) {
+				if f, ok = s.look(name, path, st); !ok {
+					continue
+				}
+			}
+			seen[name] = f
+			if f.i != nil {
+				all[Key(f.i)] = *f.i
+			}
 		}
 	}
 	s.mu.Lock()
 	s.files = seen
 	s.mu.Unlock()
+	if living > s.c.MaxFiles {
+		return nil, fmt.Errorf("discovery: %s holds more than %d files", s.dir, s.c.MaxFiles)
+	}
 	return all, nil
 }
+
+// sweepFactor is how many times MaxFiles a scan looks at, in search of what has expired.
+const sweepFactor = 10
 
 // look reads a file that is new or has changed; it reports false if it is gone.
 func (s *fileStore) look(name, path string, st os.FileInfo) (fileSeen, bool) {
@@ -102,17 +114,33 @@ func (s *fileStore) look(name, path string, st os.FileInfo) (fileSeen, bool) {
 	}
 	s.mu.Lock()
 	s.stat.BadRecords++
+	level := slog.LevelWarn
+	if s.stat.BadRecords > maxWarned {
+		level = slog.LevelDebug
+	}
 	s.mu.Unlock()
 	if report := s.c.Observer.BadRecord; report != nil {
 		report(name, err)
 	}
-	s.c.Logger.Warn("discovery: file skipped", "file", name, "err", err)
+	s.c.Logger.Log(s.ctx, level, "discovery: file skipped", "file", name, "err", err)
 	return f, true
 }
 
-// readBounded reads at most one byte more than a record may have.
+// maxWarned is how many skipped files are warned of; what follows is for debugging, and
+// for Stat.
+const maxWarned = 32
+
+// readBounded reads at most one byte more than a record may have, of a file that is one:
+// a pipe would be waited for.
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	st, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("discovery: %s is no regular file", path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
 	if err != nil {
 		return nil, err
 	}
