@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,10 +63,18 @@ func (s *Store) Register(ctx context.Context, i discovery.Instance) (discovery.R
 	}
 	r.ops.Lock()
 	defer r.ops.Unlock()
+	s.keepKey(rec.Key)
 	if err := s.put(ctx, rec, true); err != nil {
+		if !errors.Is(err, discovery.ErrConflict) {
+			s.leave(rec.Key) // it may be written for all that
+		}
 		return nil, err
 	}
 	s.mu.Lock()
+	if s.closed { // meanwhile: the lease ends
+		s.mu.Unlock()
+		return nil, discovery.ErrClosed
+	}
 	s.regs[rec.Key] = r
 	s.stat.Registrations++
 	s.mu.Unlock()
@@ -217,14 +227,67 @@ func (r *registration) Deregister(ctx context.Context) error {
 	key := r.rec.Key
 	r.mu.Unlock()
 	r.end(discovery.ErrClosed)
-	err := r.s.do(ctx, "delete", func(ctx context.Context) error {
-		mine := clientv3.Compare(clientv3.LeaseValue(key), "=", r.s.lease)
-		_, err := r.s.cli.Txn(ctx).If(mine).Then(clientv3.OpDelete(key)).Commit()
+	if err := r.s.remove(ctx, key); err != nil {
+		r.s.leave(key)
+		return fmt.Errorf("discovery/etcd: %s is not deleted; it will be once etcd answers, or expire: %w", key, err)
+	}
+	return nil
+}
+
+// remove deletes a key that is under the lease.
+func (s *Store) remove(ctx context.Context, key string) error {
+	return s.do(ctx, "delete", func(ctx context.Context) error {
+		mine := clientv3.Compare(clientv3.LeaseValue(key), "=", s.lease)
+		_, err := s.cli.Txn(ctx).If(mine).Then(clientv3.OpDelete(key)).Commit()
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("discovery/etcd: %s is not deleted and will expire: %w", key, err)
+}
+
+// leave notes a key that sweep shall remove: the lease, which others of this store keep
+// alive, would keep it.
+func (s *Store) leave(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stale[key] = struct{}{}
+}
+
+// keepKey ends leave for a key that is about to be written.
+func (s *Store) keepKey(key string) {
+	s.sweeping.Lock() // a removal under way comes before the write
+	defer s.sweeping.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.stale, key)
+}
+
+// sweep removes what leave has noted.
+func (s *Store) sweep() error {
+	s.mu.Lock()
+	keys := slices.Collect(maps.Keys(s.stale))
+	s.mu.Unlock()
+	for _, key := range keys {
+		if err := s.sweepKey(key); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (s *Store) sweepKey(key string) error {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	s.mu.Lock()
+	_, still := s.stale[key]
+	s.mu.Unlock()
+	if !still {
+		return nil
+	}
+	if err := s.remove(s.ctx, key); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.stale, key)
 	return nil
 }
 

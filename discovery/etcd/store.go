@@ -71,10 +71,13 @@ type Store struct {
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 
+	sweeping sync.Mutex // one removal of what is stale at a time
+
 	mu     sync.Mutex
 	regs   map[string]*registration // by key
 	views  map[*discovery.View]struct{}
-	bad    map[string]int64 // revision of what was skipped
+	bad    map[string]int64    // revision of what was skipped
+	stale  map[string]struct{} // keys that may be under the lease and shall not be
 	stat   discovery.Stat
 	closed bool
 }
@@ -103,7 +106,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("discovery/etcd: %w", err)
 	}
 	s := &Store{c: c, cli: cli, lease: clientv3.LeaseID(rand.Int64N(1<<63-2) + 1),
-		regs: make(map[string]*registration), views: make(map[*discovery.View]struct{}), bad: make(map[string]int64)}
+		regs: make(map[string]*registration), views: make(map[*discovery.View]struct{}), bad: make(map[string]int64), stale: make(map[string]struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	ctx, cancel := context.WithTimeout(ctx, c.StartupTimeout)
 	defer cancel()
@@ -228,6 +231,7 @@ func (s *Store) keepAlive(away bool) bool {
 		for _, r := range s.regs {
 			r.lose()
 		}
+		clear(s.stale) // they went with it
 		s.mu.Unlock()
 		s.c.Logger.Warn("discovery/etcd: lease lost; it is taken anew", "lease", int64(s.lease))
 		spread := min(time.Second, s.c.RejoinSpread)
@@ -242,7 +246,7 @@ func (s *Store) keepAlive(away bool) bool {
 	for _, r := range s.all() {
 		failed = r.rewrite() != nil || failed
 	}
-	return failed
+	return s.sweep() != nil || failed
 }
 
 // Stat implements discovery.Store.

@@ -202,6 +202,38 @@ func TestCompactionIsSurvivedWithoutAFlap(t *testing.T) {
 }
 
 // F-D4: a lease that expires while the worker lives is taken anew, of the same id.
+// What could not be deleted while etcd was down is deleted once it is back, although the
+// lease that keeps it goes on for others of the same store.
+func TestADeregistrationWithoutEtcdIsMadeUpFor(t *testing.T) {
+	p := newParty(t)
+	mine := p.reg.Instance()
+	other := mine
+	other.ID, other.Epoch = mine.ID+1, 0
+	kept, err := p.worker.Register(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.srv.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := p.reg.Deregister(ctx); err == nil {
+		t.Fatal("a deregistration without etcd succeeds")
+	}
+	p.srv.Restart()
+	testenv.Eventually(t, 20*time.Second, "the record to go, and the other to stay", func() bool {
+		all, err := p.router.List(t.Context(), discovery.Query{})
+		return err == nil && len(all) == 1 && all[0].ID == other.ID
+	})
+	if kept.Err() != nil || p.worker.Stat().LeasesLost != 0 {
+		t.Errorf("%v, %+v; want that the lease lived on", kept.Err(), p.worker.Stat())
+	}
+	// The name is free to be taken again, and nothing removes it later.
+	if _, err := p.worker.Register(t.Context(), mine); err != nil {
+		t.Error(err)
+	}
+	testenv.Eventually(t, 10*time.Second, "both to be there", func() bool { return p.stored(2) })
+}
+
 func TestALostLeaseIsTakenAnewUnderTheSameName(t *testing.T) {
 	p := newParty(t)
 	raw := p.srv.Client()
