@@ -167,8 +167,9 @@ func (s *callStream) attempt() (StreamReader, error) {
 	p, err := s.way.response.Server.Expect(s.ctx, Expectation{
 		ID: id, Route: req.Route, Instance: s.way.instance, Target: s.way.offer.Request.Address.String(), Response: s.way.offer.Response,
 	})
-	if err != nil {
-		s.failed(err)
+	if err != nil { // of this process: the worker's transports are not to blame
+		s.end(err)
+		s.release()
 		return nil, err
 	}
 	env := Envelope{ID: id, Reply: p.Reply(), Request: &req}
