@@ -73,6 +73,7 @@ func TestAWorkerIsKilledBetweenAckAndStart(t *testing.T) {
 			w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Hang: "open"}, s.store)
 			done := async(t, s, "echo")
 			w.await("opening")
+			testenv.Eventually(t, soon, "the ack has come", func() bool { return s.seen.finished("request over "+string(p.Request)) == 1 })
 			w.kill()
 			since := time.Now()
 			o := <-done

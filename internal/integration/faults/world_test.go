@@ -87,6 +87,13 @@ func (l *ledger) began(name string) int {
 	return l.started[name]
 }
 
+// finished returns how many calls ended on a plane over a transport.
+func (l *ledger) finished(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended[name]
+}
+
 // open returns the calls that have begun and not ended.
 func (l *ledger) open() string {
 	l.mu.Lock()
