@@ -99,9 +99,7 @@ func TestAMixedDeployment(t *testing.T) {
 	stage("the third is switched to http:", "request over tcp", "request over http")
 	l.unhurt()
 	testenv.Eventually(t, soon, "every call has its terminal", func() bool { return s.seen.open() == "" })
-	s.seen.mu.Lock()
-	moved := s.seen.fallbacks
-	s.seen.mu.Unlock()
+	moved := s.seen.moved()
 	if moved == 0 {
 		t.Error("no drain has refused a call: the router was told before it could call")
 	}

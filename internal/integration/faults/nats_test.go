@@ -10,6 +10,7 @@ import (
 	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes"
 	"github.com/wireplane/wireplane/planes/natsplane"
+	"github.com/wireplane/wireplane/planes/router"
 	"github.com/wireplane/wireplane/planes/worker"
 )
 
@@ -136,7 +137,8 @@ func TestNobodyListensOnTheSubject(t *testing.T) {
 func TestADeadInstanceBesideALivingOne(t *testing.T) {
 	each(t, func(t *testing.T, p worker.Pair) {
 		url := natsFor(t, p)
-		s := newSite(t, siteConfig{nats: url})
+		// The dead one is tried again and again, and each time costs a retry.
+		s := newSite(t, siteConfig{nats: url, router: router.Config{Inhibit: -1, RetryShare: 1}})
 		w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Instance: 1}, s.store)
 		echoes(t, s)
 		w.kill()
@@ -149,6 +151,9 @@ func TestADeadInstanceBesideALivingOne(t *testing.T) {
 		})
 		for range 50 {
 			echoes(t, s)
+		}
+		if n := s.seen.moved(); n < 20 {
+			t.Errorf("%d of 50 calls went on from the dead instance to the other; want half", n)
 		}
 	})
 }

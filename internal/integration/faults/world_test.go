@@ -94,6 +94,13 @@ func (l *ledger) finished(name string) int {
 	return l.ended[name]
 }
 
+// moved returns how many calls went on to another way or instance.
+func (l *ledger) moved() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fallbacks
+}
+
 // open returns the calls that have begun and not ended.
 func (l *ledger) open() string {
 	l.mu.Lock()
