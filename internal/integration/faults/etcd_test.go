@@ -254,7 +254,7 @@ func TestEtcdIsCompactedWhileARouterIsCutOff(t *testing.T) {
 	c.recovered()
 }
 
-// Without re-registration under the same lease and id, a worker that was cut off from
+// Without a lost lease that is taken anew under the same id, a worker that was cut off from
 // etcd for longer than its lease would live on uncalled.
 func TestALeaseExpiresWhileItsWorkerLives(t *testing.T) {
 	c := newCluster(t)

@@ -78,8 +78,7 @@ func TestAWorkerIsKilledBetweenAckAndStart(t *testing.T) {
 			since := time.Now()
 			o := <-done
 			o.after = time.Since(since)
-			// The kill may overtake the ack, whose loss is seen at once.
-			terminal(t, o, soon, planes.PhaseMaybe, planes.CodeDeadline, planes.CodeTransport)
+			terminal(t, o, soon, planes.PhaseMaybe, planes.CodeDeadline)
 			if n := s.home.Stat().Pending; n != 0 {
 				t.Errorf("%d answers are still waited for", n)
 			}

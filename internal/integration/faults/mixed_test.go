@@ -35,9 +35,8 @@ func since(before, now map[string]int) string {
 }
 
 // One endpoint has three instances, each with other transports, and one of them is
-// switched twice while it is called. Without the drain that refuses what it can and
-// finishes what runs, or the router's retry elsewhere, calls would fail; without the
-// choice of transports by the record, a call would take the wrong one.
+// switched twice while it is called. A drained instance is called until the router hears
+// of it: without the retry elsewhere of what it refuses, calls would fail.
 func TestAMixedDeployment(t *testing.T) {
 	clean(t)
 	srv := natstest.Start(t, 0)
