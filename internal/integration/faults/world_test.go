@@ -482,7 +482,7 @@ func (s *shop) settled(t *testing.T) {
 			return true
 		}
 		p := s.dialer.Stat()
-		return p.Busy == 0 && p.Dialing == 0 && p.Closing == 0 && p.Opened == uint64(p.Idle)+p.Closed
+		return p.Busy == 0 && p.Dialing == 0 && p.Closing == 0 && p.Opened == p.Idle+p.Closed
 	})
 }
 
