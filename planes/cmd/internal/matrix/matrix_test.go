@@ -32,6 +32,8 @@ func TestEveryCombination(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		case r.Mode == "single" && (r.ResponseConns != 40 || r.Reuse != 0):
 			t.Errorf("%s: %d connections for 40 answers", name, r.ResponseConns)
+		case r.Mode == "mux" && r.ResponseConns > 1:
+			t.Errorf("%s: %d connections", name, r.ResponseConns)
 		case r.Mode != "single" && r.Reuse < 0.5:
 			t.Errorf("%s: reuse %.2f, %d connections", name, r.Reuse, r.ResponseConns)
 		}

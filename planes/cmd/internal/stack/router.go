@@ -155,7 +155,7 @@ func (s *Stack) routerCallHome(ctx context.Context, o *Options, n needs) error {
 const callHomeReply = "tcp_server"
 
 // callHomeModes are the modes of a worker by their names in the settings.
-var callHomeModes = map[string]callhome.Mode{"auto": callhome.Auto, "single": callhome.Single, "pooled": callhome.Pooled}
+var callHomeModes = map[string]callhome.Mode{"auto": callhome.Auto, "single": callhome.Single, "pooled": callhome.Pooled, "mux": callhome.Mux}
 
 // modes are what a router offers for a call-home mode of the settings.
 func modes(mode string) []string {

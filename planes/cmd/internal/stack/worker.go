@@ -203,7 +203,7 @@ func (s *Stack) workerCallHome(_ context.Context, o *Options, n needs) error {
 	}
 	p := &o.Config.Pool
 	d, err := callhome.NewDialer(callhome.DialerConfig{
-		Mode: callHomeModes[o.Config.CallHome.Mode], PoolDisabled: !p.Enabled, MaxPerTarget: p.MaxPerTarget, MinIdle: p.MinIdle, IdleTimeout: p.IdleTimeout,
+		Mode: callHomeModes[o.Config.CallHome.Mode], PoolDisabled: !p.Enabled, Instance: o.Instance, MaxPerTarget: p.MaxPerTarget, MinIdle: p.MinIdle, IdleTimeout: p.IdleTimeout,
 		MaxLifetime: p.MaxLifetime, PoolObserver: o.pool(), Logger: o.Logger,
 	})
 	if err != nil {
