@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wireplane/wireplane/framing/itemstream"
@@ -40,6 +41,8 @@ type answer struct {
 	kept                 []batch
 	keptBytes, keptItems int
 	began                bool // the handler runs, so "not started" is not believed
+
+	moved atomic.Uint64 // grows with what readers take
 
 	wake chan struct{} // to the writer, of 1: something changed
 	room chan struct{} // to the handler, of 1: something changed
@@ -193,8 +196,12 @@ type pace struct {
 	format    itemstream.Format
 	heartbeat time.Duration // between two of them, when nothing else is to be said
 	status    time.Duration // how long the status waits for a first item or a refusal
-	stall     time.Duration // how long one write may take
+	stall     time.Duration // how long a chunk may take
 }
+
+// chunk is what must get through within pace.stall, so that a reader of a large item
+// that is slow and goes on is no reader that takes nothing.
+const chunk = 64 << 10
 
 // sink is one HTTP response that an answer is written to.
 type sink struct {
@@ -203,12 +210,13 @@ type sink struct {
 	pace pace
 	buf  []byte // reused
 
+	moved   *atomic.Uint64    // the answer's
 	begun   bool              // the status is written
 	written itemstream.Totals // items that were written
 }
 
-func newSink(w http.ResponseWriter, p pace) *sink {
-	return &sink{w: w, rc: http.NewResponseController(w), pace: p}
+func newSink(w http.ResponseWriter, a *answer, p pace) *sink {
+	return &sink{w: w, rc: http.NewResponseController(w), pace: p, moved: &a.moved}
 }
 
 // begin writes status and headers. Alone, with nothing to follow at once, they leave
@@ -231,9 +239,14 @@ func (s *sink) begin(name string, alone bool) error {
 }
 
 func (s *sink) write(b []byte) error {
-	_ = s.rc.SetWriteDeadline(time.Now().Add(s.pace.stall)) // not every ResponseWriter can
-	if _, err := s.w.Write(b); err != nil {
-		return err
+	for rest := b; len(rest) > 0; {
+		n := min(len(rest), chunk)
+		_ = s.rc.SetWriteDeadline(time.Now().Add(s.pace.stall)) // not every ResponseWriter can
+		if _, err := s.w.Write(rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+		s.moved.Add(1)
 	}
 	if s.buf = b[:0]; cap(s.buf) > 4*queueBytes {
 		s.buf = nil

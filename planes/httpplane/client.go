@@ -311,10 +311,23 @@ func (c *Client) Send(ctx context.Context, to planes.Address, env *planes.Envelo
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
-		return refused(resp, op, a.route, a.target)
+		return c.refused(a, resp)
 	}
+	if f, ok := itemstream.ForMediaType(resp.Header.Get("Content-Type")); ok && resp.StatusCode != http.StatusAccepted {
+		return &planes.Error{Code: planes.CodeProtocol, Phase: planes.PhaseMaybe, Origin: planes.OriginPeer, Op: op, Route: a.route,
+			Target: a.target, Reason: fmt.Sprintf("the worker answers in the exchange itself, as %v: it takes no envelopes", f)}
+	}
+	t := time.AfterFunc(min(lingering, c.cfg.Timeout), func() { a.cancel(nil) })
+	defer t.Stop()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
 	return nil
+}
+
+// refused reads an answer that is no success, for at most the client's Timeout.
+func (c *Client) refused(a *attempt, resp *http.Response) *planes.Error {
+	t := time.AfterFunc(c.cfg.Timeout, func() { a.cancel(errSilent) })
+	defer t.Stop()
+	return refused(resp, a.op, a.route, a.target)
 }
 
 // accepts is the Accept header of a caller that likes f best.
@@ -378,7 +391,7 @@ func (c *Client) answer(a *attempt, resp *http.Response, url string, seen itemst
 	defer a.end()
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode/100 != 2 {
-		return nil, refused(resp, a.op, a.route, a.target)
+		return nil, c.refused(a, resp)
 	}
 	return nil, &planes.Error{Code: planes.CodeProtocol, Phase: planes.PhaseMaybe, Origin: planes.OriginProxy, Op: a.op, Route: a.route,
 		Target: a.target, Reason: fmt.Sprintf("status %d with an answer of type %.60q", resp.StatusCode, resp.Header.Get("Content-Type"))}

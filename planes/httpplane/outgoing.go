@@ -73,8 +73,8 @@ func (s *outgoing) Send(ctx context.Context, item []byte) error { return s.a.sen
 // Flush implements planes.StreamWriter; nothing is held back.
 func (s *outgoing) Flush() error { return nil }
 
-// End implements planes.StreamWriter. It waits until the terminal is written, for as
-// long as a router may stall or stay away.
+// End implements planes.StreamWriter. It waits until the terminal is written, unless
+// nothing moves for as long as a router may stall and stay away.
 func (s *outgoing) End(err error) error {
 	s.mu.Lock()
 	begun := s.begun
@@ -95,10 +95,18 @@ func (s *outgoing) End(err error) error {
 	s.a.end(err)
 	t := time.NewTimer(s.l.cfg.StallTimeout + s.l.cfg.Grace)
 	defer t.Stop()
-	select {
-	case <-s.over:
-	case <-t.C:
-		s.fail(errSlow)
+	for over, moved := false, s.a.moved.Load(); !over; {
+		select {
+		case <-s.over:
+			over = true
+		case <-t.C:
+			now := s.a.moved.Load()
+			if now == moved {
+				s.fail(errSlow)
+			}
+			moved = now
+			t.Reset(s.l.cfg.StallTimeout + s.l.cfg.Grace)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,6 +239,7 @@ func turnedAway(code planes.Code, why string) *itemstream.Failure {
 
 // ServeHTTP lets a router attach to an answer (GET) or control it (DELETE).
 func (l *ResponseListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = bound(w, r, l.cfg.StallTimeout)
 	path, ok := under(l.cfg.Root, r.URL.Path)
 	subject := path[lastSlash(path)+1:]
 	if !ok || subject == "" {
@@ -286,6 +295,10 @@ func (l *ResponseListener) controlled(w http.ResponseWriter, r *http.Request, su
 }
 
 func (l *ResponseListener) attach(w http.ResponseWriter, r *http.Request, subject string) {
+	if r.ContentLength != 0 {
+		writeError(w, *turnedAway(planes.CodeProtocol, "a GET with a body"), 0, nil)
+		return
+	}
 	s, f, status := l.await(r.Context(), subject)
 	if f == nil && !s.knows(r) {
 		l.denied.Add(1)
@@ -336,7 +349,7 @@ func (l *ResponseListener) attach(w http.ResponseWriter, r *http.Request, subjec
 			return
 		}
 	}
-	out := newSink(w, pace{format: format, heartbeat: l.cfg.Heartbeat, status: l.cfg.StatusDelay, stall: l.cfg.StallTimeout})
+	out := newSink(w, s.a, pace{format: format, heartbeat: l.cfg.Heartbeat, status: l.cfg.StatusDelay, stall: l.cfg.StallTimeout})
 	s.release(out.resume(ctx, s.a, held, from))
 }
 

@@ -28,6 +28,7 @@ var (
 
 // ServeHTTP answers one HTTP request; see the package's documentation.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = bound(w, r, s.cfg.StallTimeout)
 	route, ok := under(s.cfg.Root, r.URL.Path)
 	d := s.dispatcher.Load()
 	switch {
@@ -170,7 +171,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, d planes.Dispatche
 		defer close(done)
 		s.contain(handling, d, req, a)
 	}()
-	out := newSink(w, s.pace(format))
+	out := newSink(w, a, s.pace(format))
 	err := out.run(ctx, a, name)
 	if err == nil {
 		s.answered.Add(1)
@@ -261,7 +262,6 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *itemstre
 	}
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.cfg.BodyTimeout)) // not every ResponseWriter can
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	size := int64(512)
 	if r.ContentLength >= 0 {
 		size = min(r.ContentLength, 64<<10) + 1 // a caller who announces much and sends little costs little
@@ -275,6 +275,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *itemstre
 			x := refusal(planes.CodeTooLarge, "a request of more than %d bytes", limit)
 			f = &x
 		case err == io.EOF:
+			_ = rc.SetReadDeadline(time.Time{})
 			return body, nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			x := refusal(planes.CodeDeadline, "the request did not arrive within %v", s.cfg.BodyTimeout)
@@ -286,6 +287,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *itemstre
 			body, f = s.grow(body, min(2*int64(cap(body)), limit+1))
 		}
 	}
+	_ = rc.SetReadDeadline(time.Now().Add(lingering)) // for the rest, which net/http reads
 	s.bodies.Add(-int64(cap(body)))
 	return nil, f
 }

@@ -172,7 +172,7 @@ func refused(resp *http.Response, op, route, target string) *planes.Error {
 	}
 	e.Code, e.Phase = CodeOfStatus(resp.StatusCode)
 	e.Origin = planes.OriginProxy
-	e.Reason = fmt.Sprintf("HTTP status %s", resp.Status)
+	e.Reason = fmt.Sprintf("HTTP status %.100s", strings.ToValidUTF8(resp.Status, ""))
 	if text := strings.TrimSpace(strings.ToValidUTF8(string(body[:min(len(body), 200)]), "")); text != "" {
 		e.Reason += ": " + text
 	}
