@@ -173,8 +173,7 @@ func (p *process) call(ctx context.Context, o *callOptions, payload []byte) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	r, err := router.New(router.Config{Registry: st.Registry, Store: p.store, Policy: o.policy,
-		Inhibit: p.inhibit(), WaitForInstance: o.wait, Logger: p.log})
+	r, err := p.router(st, o.policy, o.wait)
 	if err != nil {
 		return err
 	}
@@ -190,14 +189,6 @@ func (p *process) call(ctx context.Context, o *callOptions, payload []byte) (err
 		}
 	}
 	return nil
-}
-
-// inhibit is the router's setting, where 0 means not at all.
-func (p *process) inhibit() time.Duration {
-	if d := p.config.Router.InhibitedDuration; d > 0 {
-		return d
-	}
-	return -1
 }
 
 // itemLine is a line of --json about an item; endLine the last line.

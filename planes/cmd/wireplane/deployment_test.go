@@ -98,7 +98,7 @@ func TestWorkerCallRoute(t *testing.T) {
 		t.Errorf("%v: %+v", err, got)
 	}
 
-	front, stopFront := start(t, local, "route", "--discovery", store, "--metrics", "off")
+	front, stopFront := start(t, local, "route", "--discovery", store, "--metrics", "127.0.0.1:0")
 	url := strings.Replace(await(t, front, `routing +url=(\S+)`), "NAMESPACE/COMPONENT/ENDPOINT", "demo/backend/generate", 1)
 	resp, err := http.Post(url, "text/plain", strings.NewReader("hello front"))
 	if err != nil {
@@ -109,6 +109,16 @@ func TestWorkerCallRoute(t *testing.T) {
 	if err != nil || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") ||
 		!strings.Contains(string(body), "data: hello \n") || !strings.Contains(string(body), "event: end\n") {
 		t.Errorf("%v %v: %s", err, resp.Header, body)
+	}
+	if resp, err = http.Get(await(t, front, `metrics +address=(\S+)`)); err != nil {
+		t.Fatal(err)
+	}
+	body, _ = io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	for _, re := range []string{`discovery_discoveries_total 1`, `discovery_cache_(hits|misses)_total [1-9]`, `discovery_cache_age_seconds [0-9.e-]*[1-9]`} {
+		if !regexp.MustCompile(`(?m)^` + re).Match(body) {
+			t.Errorf("after a call /metrics of the front has no %s", re)
+		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 	if code := stopFront(); code != exitOK {

@@ -10,10 +10,12 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wireplane/wireplane/discovery"
 	"github.com/wireplane/wireplane/planes/cmd/internal/stack"
 	"github.com/wireplane/wireplane/planes/dynenv"
+	"github.com/wireplane/wireplane/planes/router"
 	"github.com/wireplane/wireplane/planes/worker"
 )
 
@@ -160,4 +162,22 @@ func (p *process) say(event string, pairs ...string) {
 	}
 	b.WriteByte('\n')
 	_, _ = fmt.Fprint(p.app.stderr, b.String())
+}
+
+// router makes the router of the command, whose findings show in the metrics.
+func (p *process) router(st *stack.Stack, policy router.Policy, wait time.Duration) (*router.Router, error) {
+	r, err := router.New(router.Config{Registry: st.Registry, Store: p.store, Policy: policy, Inhibit: p.inhibit(),
+		WaitForInstance: wait, Discovery: p.options.Metrics.DiscoveryObserver(), Logger: p.log})
+	if err == nil {
+		p.options.Metrics.CacheAge(r.CacheAge)
+	}
+	return r, err
+}
+
+// inhibit is the router's setting, where 0 means not at all.
+func (p *process) inhibit() time.Duration {
+	if d := p.config.Router.InhibitedDuration; d > 0 {
+		return d
+	}
+	return -1
 }

@@ -111,7 +111,7 @@ func (p *process) route(ctx context.Context, o *routeOptions) (err error) {
 		return errors.Join(err, front.Shutdown(ctx))
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	r, err := router.New(router.Config{Registry: st.Registry, Store: p.store, Policy: o.policy, Inhibit: p.inhibit(), Logger: p.log})
+	r, err := p.router(st, o.policy, 0)
 	if err != nil {
 		return errors.Join(err, front.Shutdown(ctx))
 	}
