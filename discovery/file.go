@@ -36,10 +36,12 @@ type fileStore struct {
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
+	kick chan struct{} // holds one token while a watch waits for its snapshot
 
 	mu     sync.Mutex
 	regs   map[*fileRegistration]struct{}
-	views  map[*View]struct{}
+	views  map[*View]bool      // true: it has been filled
+	polls  bool                // poll runs
 	files  map[string]fileSeen // by name, what the last scan read
 	stat   Stat
 	closed bool
@@ -59,7 +61,7 @@ func OpenFile(c FileConfig) (Store, error) {
 		c.MaxFiles = 100_000
 	}
 	s := &fileStore{c: c, dir: filepath.Join(c.Dir, filepath.FromSlash(strings.TrimSuffix(Prefix, "/"))),
-		regs: make(map[*fileRegistration]struct{}), views: make(map[*View]struct{}), files: make(map[string]fileSeen)}
+		regs: make(map[*fileRegistration]struct{}), views: make(map[*View]bool), kick: make(chan struct{}, 1), files: make(map[string]fileSeen)}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
@@ -201,68 +203,6 @@ func (s *fileStore) List(ctx context.Context, q Query) ([]Instance, error) {
 	}
 	SortByKey(found)
 	return found, nil
-}
-
-// Watch implements Store.
-func (s *fileStore) Watch(ctx context.Context, q Query) (Watcher, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	var v *View
-	v = NewView(ctx, q, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.views, v)
-	})
-	s.views[v] = struct{}{}
-	s.wg.Go(func() { s.poll(v) })
-	return v, nil
-}
-
-// poll fills v until it is closed. A directory that cannot be read leaves v as it is.
-// One that was removed has lost its memory: for a TTL nothing is taken for gone, within
-// which those that live write themselves anew.
-func (s *fileStore) poll(v *View) {
-	tick := time.NewTicker(s.c.Poll)
-	defer tick.Stop()
-	var last os.FileInfo
-	var hold time.Time
-	for scans := uint64(1); ; scans++ {
-		st, err := os.Stat(s.dir)
-		if last != nil && (errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(last, st)) {
-			hold = time.Now().Add(s.c.TTL)
-		}
-		if err == nil {
-			last = st
-		}
-		if all, err := s.scan(); err == nil {
-			if time.Now().Before(hold) {
-				s.keepKnown(v, all)
-			}
-			v.Fill(all, scans, time.Now())
-		}
-		select {
-		case <-tick.C:
-		case <-v.Done():
-			return
-		case <-s.ctx.Done():
-			_ = v.Close()
-			return
-		}
-	}
-}
-
-func (s *fileStore) keepKnown(v *View, all map[string]Instance) {
-	for key, i := range v.Known() {
-		if _, ok := all[key]; !ok {
-			all[key] = i
-			s.mu.Lock()
-			s.stat.Held++
-			s.mu.Unlock()
-		}
-	}
 }
 
 // Stat implements Store.

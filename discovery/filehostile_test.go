@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -174,5 +175,57 @@ func TestOddFilesAreSkipped(t *testing.T) {
 	}
 	if n := s.Stat().BadRecords; n != 16 {
 		t.Errorf("%d bad records are counted; want 16", n)
+	}
+}
+
+// A thousand watches read the directory as often as one does.
+func TestManyWatchesScanOnce(t *testing.T) {
+	var lists atomic.Int64
+	s := openFile(t, t.TempDir(), discovery.Config{Observer: discovery.Observer{BackendOp: func(op string, _ time.Duration, _ error) {
+		if op == "list" {
+			lists.Add(1)
+		}
+	}}})
+	var all []discovery.Watcher
+	for range 1000 {
+		w, err := s.Watch(t.Context(), discovery.QueryPath(demoPath))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, w)
+	}
+	for _, w := range all {
+		if events, err := w.Next(t.Context()); err != nil || events[0].Op != discovery.Snapshot {
+			t.Fatalf("%+v, %v", events, err)
+		}
+	}
+	r, err := s.Register(t.Context(), demo(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := lists.Load()
+	for _, w := range all {
+		if events, err := w.Next(t.Context()); err != nil || len(events) != 1 || events[0].Op != discovery.Put {
+			t.Fatalf("%+v, %v", events, err)
+		}
+	}
+	if n := lists.Load() - begun; n > 300 {
+		t.Errorf("%d scans until all watches knew", n)
+	}
+	if err := r.Deregister(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		if events, err := w.Next(t.Context()); err != nil || len(events) != 1 || events[0].Op != discovery.Delete {
+			t.Fatalf("%+v, %v", events, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, w := range all {
+		if _, err := w.Next(t.Context()); !errors.Is(err, discovery.ErrClosed) {
+			t.Fatalf("%v; want that the store is closed", err)
+		}
 	}
 }
