@@ -14,7 +14,6 @@ import (
 
 	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes/httpplane"
-	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // Without httpplane's watch on the request's context and its failed writes, the handler
@@ -33,7 +32,7 @@ func TestAnHTTPClientLeaves(t *testing.T) {
 			t.Run(protocol+"/"+tt.when, func(t *testing.T) {
 				clean(t)
 				said := make(chan string, 64)
-				w := newShop(t, shopConfig{Pairs: []worker.Pair{exchange}, http: httpplane.ServerConfig{StatusDelay: tt.delay}},
+				w := newShop(t, shopConfig{Pairs: exchange.pairs(), Home: exchange.home, http: httpplane.ServerConfig{StatusDelay: tt.delay}},
 					func(what string) { said <- what })
 				tr := &http.Transport{Protocols: new(http.Protocols)}
 				tr.Protocols.SetHTTP1(protocol == "http1")
@@ -80,11 +79,11 @@ func TestAnHTTPClientLeaves(t *testing.T) {
 // httpplane's end of such connections, net/http would wait 5 s for each shutdown; the
 // other planes close what has no call.
 func TestADrainIsNotHeldUpByASilentConnection(t *testing.T) {
-	for _, p := range []worker.Pair{exchange, mux, released} {
-		t.Run(p.String(), func(t *testing.T) {
+	for _, p := range []way{exchange, mux, released} {
+		t.Run(p.name(), func(t *testing.T) {
 			clean(t)
 			s := newSite(t, siteConfig{})
-			w := newShop(t, shopConfig{Pairs: []worker.Pair{p}, store: s.store}, nil)
+			w := newShop(t, shopConfig{Pairs: p.pairs(), Home: p.home, store: s.store}, nil)
 			list, err := s.Instances(t.Context(), path)
 			if err != nil || len(list) != 1 {
 				t.Fatalf("%d instances, %v", len(list), err)

@@ -16,7 +16,6 @@ import (
 	"github.com/wireplane/wireplane/discovery/etcd"
 	"github.com/wireplane/wireplane/internal/integration/etcdtest"
 	"github.com/wireplane/wireplane/internal/testenv"
-	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // load is callers that call one after another, without a pause.
@@ -136,7 +135,7 @@ func newCluster(t *testing.T) *cluster {
 	}
 	c.site = newSite(t, siteConfig{store: c.stores[2]})
 	for i := range c.shops {
-		c.shops[i] = newShop(t, shopConfig{Pairs: []worker.Pair{mux}, Instance: uint64(i + 1), store: c.stores[i]}, nil)
+		c.shops[i] = newShop(t, shopConfig{Pairs: mux.pairs(), Home: mux.home, Instance: uint64(i + 1), store: c.stores[i]}, nil)
 	}
 	c.knows(2)
 	c.load = startLoad(t, c.site, 8)
@@ -164,7 +163,7 @@ func (c *cluster) called(s *shop) {
 // everybody's record is there.
 func (c *cluster) recovered() {
 	c.Helper()
-	third := newShop(c.T, shopConfig{Pairs: []worker.Pair{mux}, Instance: 3, store: c.open(nil)}, nil)
+	third := newShop(c.T, shopConfig{Pairs: mux.pairs(), Home: mux.home, Instance: 3, store: c.open(nil)}, nil)
 	c.knows(3)
 	for _, s := range []*shop{c.shops[0], c.shops[1], third} {
 		c.called(s)

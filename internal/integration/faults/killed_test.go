@@ -8,11 +8,10 @@ import (
 	"github.com/wireplane/wireplane/internal/integration/natstest"
 	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes"
-	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // natsFor starts a NATS server if the combination needs one.
-func natsFor(t *testing.T, p worker.Pair) string {
+func natsFor(t *testing.T, p way) string {
 	t.Helper()
 	if p.Request != planes.NATS {
 		return ""
@@ -21,10 +20,10 @@ func natsFor(t *testing.T, p worker.Pair) string {
 }
 
 // each runs f for each combination.
-func each(t *testing.T, f func(t *testing.T, p worker.Pair)) {
+func each(t *testing.T, f func(t *testing.T, p way)) {
 	t.Helper()
 	for _, p := range all {
-		t.Run(p.String(), func(t *testing.T) { clean(t); f(t, p) })
+		t.Run(p.name(), func(t *testing.T) { clean(t); f(t, p) })
 	}
 }
 
@@ -41,14 +40,14 @@ func async(t *testing.T, s *site, payload string) <-chan outcome {
 // phase that says so (tcpplane's and httpplane's errors of lost connections,
 // natsplane's deadline), the router would send it to the other instance as well.
 func TestAWorkerIsKilledBeforeTheAck(t *testing.T) {
-	each(t, func(t *testing.T, p worker.Pair) {
+	each(t, func(t *testing.T, p way) {
 		url := natsFor(t, p)
 		s := newSite(t, siteConfig{nats: url})
-		w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Instance: 1, Hang: "dispatch"}, s.store)
+		w := startWorker(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, Instance: 1, Hang: "dispatch"}, s.store)
 		done := async(t, s, "echo")
 		w.await("taken")
 		served := make(chan string, 8)
-		other := newShop(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Instance: 2, store: s.store}, func(what string) { served <- what })
+		other := newShop(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, Instance: 2, store: s.store}, func(what string) { served <- what })
 		w.kill()
 		since := time.Now()
 		o := <-done
@@ -66,11 +65,11 @@ func TestAWorkerIsKilledBeforeTheAck(t *testing.T) {
 // Between the ack and the first byte of the answer, a call-home has no connection whose
 // loss could be seen: without callhome's PrologueTimeout the call would never end.
 func TestAWorkerIsKilledBetweenAckAndStart(t *testing.T) {
-	each(t, func(t *testing.T, p worker.Pair) {
+	each(t, func(t *testing.T, p way) {
 		url := natsFor(t, p)
 		s := newSite(t, siteConfig{nats: url})
-		if p.Response == planes.TCP {
-			w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Hang: "open"}, s.store)
+		if p.Response != planes.Exchange {
+			w := startWorker(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, Hang: "open"}, s.store)
 			done := async(t, s, "echo")
 			w.await("opening")
 			testenv.Eventually(t, soon, "the ack has come", func() bool { return s.seen.finished("request over "+string(p.Request)) == 1 })
@@ -78,13 +77,17 @@ func TestAWorkerIsKilledBetweenAckAndStart(t *testing.T) {
 			since := time.Now()
 			o := <-done
 			o.after = time.Since(since)
-			terminal(t, o, soon, planes.PhaseMaybe, planes.CodeDeadline)
+			if p == attached { // its router is connected already
+				terminal(t, o, soon, planes.PhaseMaybe, planes.CodeTransport, planes.CodePeerLost)
+			} else {
+				terminal(t, o, soon, planes.PhaseMaybe, planes.CodeDeadline)
+			}
 			if n := s.home.Stat().Pending; n != 0 {
 				t.Errorf("%d answers are still waited for", n)
 			}
 			return
 		}
-		w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url}, s.store)
+		w := startWorker(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url}, s.store)
 		stream := begin(t, s, "none", 0)
 		w.await("waiting")
 		echoes(t, s) // on the same connection behind the ack, so that the ack has come
@@ -98,10 +101,10 @@ func TestAWorkerIsKilledBetweenAckAndStart(t *testing.T) {
 // Without the totals at the end of every answer a connection that closes would look
 // like a clean end, and without the phase the call would be made again.
 func TestAWorkerIsKilledInMidStream(t *testing.T) {
-	each(t, func(t *testing.T, p worker.Pair) {
+	each(t, func(t *testing.T, p way) {
 		url := natsFor(t, p)
 		s := newSite(t, siteConfig{nats: url})
-		w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url}, s.store)
+		w := startWorker(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url}, s.store)
 		stream := begin(t, s, "three", 3)
 		w.await("waiting")
 		w.kill()
@@ -118,7 +121,7 @@ func TestAWorkerIsKilledInMidStream(t *testing.T) {
 // Without a watch on the connection to the router (tcpplane's, net/http's, the reader of
 // a call-home), a handler would work on for a router that is gone.
 func TestARouterIsKilled(t *testing.T) {
-	each(t, func(t *testing.T, p worker.Pair) {
+	each(t, func(t *testing.T, p way) {
 		for _, payload := range []string{"none", "three"} {
 			t.Run(payload, func(t *testing.T) {
 				clean(t)
@@ -126,7 +129,7 @@ func TestARouterIsKilled(t *testing.T) {
 				store := discovery.NewMemory().Open(discovery.Config{})
 				t.Cleanup(func() { _ = store.Close() })
 				said := make(chan string, 16)
-				newShop(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, store: store}, func(what string) { said <- what })
+				newShop(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, store: store}, func(what string) { said <- what })
 				n := 0
 				if payload == "three" {
 					n = 3

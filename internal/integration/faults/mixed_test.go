@@ -12,7 +12,6 @@ import (
 	"github.com/wireplane/wireplane/discovery"
 	"github.com/wireplane/wireplane/internal/integration/natstest"
 	"github.com/wireplane/wireplane/internal/testenv"
-	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // counts returns the calls that began so far, by plane and transport.
@@ -50,8 +49,8 @@ func TestAMixedDeployment(t *testing.T) {
 		return st
 	}
 	s := newSite(t, siteConfig{nats: srv.URL(), store: open()})
-	instance := func(id uint64, p worker.Pair) *shop {
-		return newShop(t, shopConfig{Pairs: []worker.Pair{p}, NATS: srv.URL(), Instance: id, store: open()}, nil)
+	instance := func(id uint64, p way) *shop {
+		return newShop(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: srv.URL(), Instance: id, store: open()}, nil)
 	}
 	instance(1, mux)
 	instance(2, exchange)
@@ -77,7 +76,7 @@ func TestAMixedDeployment(t *testing.T) {
 			t.Errorf("%s: %d calls %s, where nobody is", what, now[over]-before[over], over)
 		}
 	}
-	switchTo := func(p worker.Pair) {
+	switchTo := func(p way) {
 		t.Helper()
 		before := third.Stat().Served
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

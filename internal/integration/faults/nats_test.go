@@ -40,7 +40,7 @@ func TestNATSGoneAndBack(t *testing.T) {
 	srv := natstest.Start(t, 0)
 	said := make(chan string, 64)
 	s := newSite(t, siteConfig{nats: srv.URL()})
-	w := newShop(t, shopConfig{Pairs: []worker.Pair{natsHome}, NATS: srv.URL(), store: s.store}, func(what string) { said <- what })
+	w := newShop(t, shopConfig{Pairs: natsHome.pairs(), Home: natsHome.home, NATS: srv.URL(), store: s.store}, func(what string) { said <- what })
 	echoes(t, s)
 	running := begin(t, s, "three", 3)
 	awaitSaid(t, said, "waiting", soon)
@@ -73,7 +73,7 @@ func TestCallsGoAnotherWayWhileNATSIsGone(t *testing.T) {
 	clean(t)
 	srv := natstest.Start(t, 0)
 	s := newSite(t, siteConfig{nats: srv.URL(), natsFirst: true})
-	newShop(t, shopConfig{Pairs: []worker.Pair{natsHome, mux}, NATS: srv.URL(), store: s.store}, nil)
+	newShop(t, shopConfig{Pairs: []worker.Pair{natsHome.Pair, mux.Pair}, NATS: srv.URL(), store: s.store}, nil)
 	echoes(t, s)
 	if n := s.seen.began("request over nats"); n != 1 {
 		t.Fatalf("%d calls went over NATS; want the first", n)
@@ -96,7 +96,7 @@ func TestAWorkerIsDrainedWhileNATSIsGone(t *testing.T) {
 	srv := natstest.Start(t, 0)
 	s := newSite(t, siteConfig{nats: srv.URL()})
 	said := make(chan string, 64)
-	w := newShop(t, shopConfig{Pairs: []worker.Pair{natsHome}, NATS: srv.URL(), store: s.store,
+	w := newShop(t, shopConfig{Pairs: natsHome.pairs(), Home: natsHome.home, NATS: srv.URL(), store: s.store,
 		handler: func(ctx context.Context, _ *planes.Request, out planes.ResponseWriter) error {
 			said <- "waiting"
 			<-worker.Draining(ctx)
@@ -135,16 +135,16 @@ func TestNobodyListensOnTheSubject(t *testing.T) {
 // The record of a worker outlives it. Without the retry at another instance of what is
 // known not to have started, each second call would fail until the record expires.
 func TestADeadInstanceBesideALivingOne(t *testing.T) {
-	each(t, func(t *testing.T, p worker.Pair) {
+	each(t, func(t *testing.T, p way) {
 		url := natsFor(t, p)
 		// The dead one is tried again and again, and each time costs a retry.
 		s := newSite(t, siteConfig{nats: url, router: router.Config{Inhibit: -1, RetryShare: 1}})
-		w := startWorker(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Instance: 1}, s.store)
+		w := startWorker(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, Instance: 1}, s.store)
 		echoes(t, s)
 		w.kill()
 		// A first call may be what finds out, where nothing has told of the loss.
 		_ = call(testenv.Context(t, 5*time.Second), s, "echo")
-		newShop(t, shopConfig{Pairs: []worker.Pair{p}, NATS: url, Instance: 2, store: s.store}, nil)
+		newShop(t, shopConfig{Pairs: p.pairs(), Home: p.home, NATS: url, Instance: 2, store: s.store}, nil)
 		testenv.Eventually(t, soon, "the router knows both", func() bool {
 			list, err := s.Instances(context.Background(), path)
 			return err == nil && len(list) == 2

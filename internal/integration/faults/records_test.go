@@ -14,7 +14,6 @@ import (
 	"github.com/wireplane/wireplane/internal/integration/etcdtest"
 	"github.com/wireplane/wireplane/internal/testenv"
 	"github.com/wireplane/wireplane/planes/router"
-	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // Without ParseRecord's checks and the stores that skip what fails them, one bad record
@@ -49,7 +48,7 @@ func TestBadRecordsBesideGoodOnes(t *testing.T) {
 
 func badRecords(t *testing.T, st discovery.Store, put func(key string, value []byte)) {
 	s := newSite(t, siteConfig{store: st})
-	w := newShop(t, shopConfig{Pairs: []worker.Pair{mux}, Instance: 1, store: st}, nil)
+	w := newShop(t, shopConfig{Pairs: mux.pairs(), Home: mux.home, Instance: 1, store: st}, nil)
 	echoes(t, s)
 	list, err := st.List(t.Context(), discovery.QueryPath(path))
 	if err != nil || len(list) != 1 {

@@ -31,15 +31,32 @@ const path = "faults/backend/generate"
 
 // The combinations of transports that faults are injected into.
 var (
-	mux      = worker.Pair{Request: planes.TCP, Response: planes.Exchange}
-	exchange = worker.Pair{Request: planes.HTTP, Response: planes.Exchange}
-	natsHome = worker.Pair{Request: planes.NATS, Response: planes.TCP}
-	muxHome  = worker.Pair{Request: planes.TCP, Response: planes.TCP}
-	released = worker.Pair{Request: planes.DynamoTCP, Response: planes.TCP}
+	mux      = way{Pair: worker.Pair{Request: planes.TCP, Response: planes.Exchange}}
+	exchange = way{Pair: worker.Pair{Request: planes.HTTP, Response: planes.Exchange}}
+	natsHome = way{Pair: worker.Pair{Request: planes.NATS, Response: planes.TCP}}
+	muxHome  = way{Pair: worker.Pair{Request: planes.TCP, Response: planes.TCP}}
+	muxed    = way{Pair: worker.Pair{Request: planes.TCP, Response: planes.TCP}, home: "mux"}
+	released = way{Pair: worker.Pair{Request: planes.DynamoTCP, Response: planes.TCP}}
+	attached = way{Pair: worker.Pair{Request: planes.HTTP, Response: planes.HTTP}}
 )
 
+// way is a combination, and the mode of its call-homes: "mux", or pooled.
+type way struct {
+	worker.Pair
+	home string
+}
+
+func (w way) pairs() []worker.Pair { return []worker.Pair{w.Pair} }
+
+func (w way) name() string {
+	if w.home != "" {
+		return w.String() + " " + w.home
+	}
+	return w.String()
+}
+
 // all are the combinations of the table tests.
-var all = []worker.Pair{mux, exchange, muxHome, released, natsHome}
+var all = []way{mux, exchange, muxHome, muxed, released, natsHome, attached}
 
 // The deadlines that the tests' transports are given, so that a fault shows soon.
 const (
@@ -177,6 +194,7 @@ type site struct {
 	store  discovery.Store
 	home   *callhome.Listener
 	http   *httpplane.Client
+	attach *httpplane.Attacher
 	tcp    *tcpplane.RequestClient
 	nats   *natsplane.Conn
 	seen   *ledger
@@ -213,6 +231,11 @@ func openSite(c siteConfig) (s *site, err error) {
 		return s, err
 	}
 	s.closes = append(s.closes, s.http.Close)
+	c.http.Timeout = prologueTimeout
+	if s.attach, err = httpplane.NewAttacher(c.http); err != nil {
+		return s, err
+	}
+	s.closes = append(s.closes, s.attach.Close)
 	if c.home.Listener == nil {
 		c.home.Addr = "127.0.0.1:0"
 	}
@@ -228,6 +251,7 @@ func openSite(c siteConfig) (s *site, err error) {
 		reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.HTTP, Capabilities: able}, Client: s.http}),
 		reg.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: planes.DynamoTCP, Capabilities: dynplane.Capabilities()}, Client: dyn}),
 		reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.TCP, Capabilities: able}, Reply: "tcp_server", Server: s.home}),
+		reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.HTTP, Capabilities: able}, Reply: httpplane.ResponseTransport, Server: s.attach}),
 	}
 	if c.nats != "" {
 		if s.nats, err = natsplane.Dial(natsplane.ConnConfig{URL: c.nats, ReconnectWait: cmp.Or(c.natsWait, 20*time.Millisecond)}); err != nil {
@@ -284,7 +308,7 @@ func newSite(t *testing.T, c siteConfig) *site {
 func (s *site) settled(t *testing.T) {
 	t.Helper()
 	testenv.Eventually(t, soon, "the router holds no call", func() bool {
-		return s.seen.open() == "" && s.home.Stat().Pending == 0 && s.http.Stat().Live == 0
+		return s.seen.open() == "" && s.home.Stat().Pending == 0 && s.http.Stat().Live == 0 && s.attach.Stat().Live == 0
 	})
 }
 
@@ -295,6 +319,7 @@ type shopConfig struct {
 	Instance uint64
 	Hang     string // "dispatch", "open" or "": where the worker stops for ever
 	Single   bool   // call-homes use no pool
+	Home     string // "mux" or "", see way
 	EndWait  time.Duration
 
 	store   discovery.Store       // nil registers nowhere
@@ -341,6 +366,13 @@ func (c *shopConfig) listen() (net.Listener, error) {
 // openShop starts a worker. say is told what it does.
 func openShop(ctx context.Context, c shopConfig, say func(string)) (s *shop, err error) {
 	s = &shop{seen: newLedger()}
+	mode := callhome.Pooled
+	switch {
+	case c.Home == "mux":
+		mode, c.Instance = callhome.Mux, cmp.Or(c.Instance, 9)
+	case c.Single:
+		mode = callhome.Single
+	}
 	defer func() {
 		if err != nil {
 			_ = s.close(ctx)
@@ -407,7 +439,7 @@ func openShop(ctx context.Context, c shopConfig, say func(string)) (s *shop, err
 		}
 	}
 	if c.uses(false, planes.TCP) {
-		if s.dialer, err = callhome.NewDialer(callhome.DialerConfig{PoolDisabled: c.Single, EndTimeout: c.EndWait}); err != nil {
+		if s.dialer, err = callhome.NewDialer(callhome.DialerConfig{Mode: mode, Instance: c.Instance, EndTimeout: c.EndWait, MeetTimeout: c.EndWait}); err != nil {
 			return s, err
 		}
 		s.closes = append(s.closes, s.dialer.Close)
@@ -419,6 +451,24 @@ func openShop(ctx context.Context, c shopConfig, say func(string)) (s *shop, err
 			client = gatedOpener{s.dialer, say, c.gate, c.opened}
 		}
 		if err := reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.TCP, Capabilities: able}, Reply: "tcp_server", Client: client}); err != nil {
+			return s, err
+		}
+	}
+	if c.uses(false, planes.HTTP) {
+		ln, err := c.listen()
+		if err != nil {
+			return s, err
+		}
+		answers, err := httpplane.NewResponseListener(httpplane.ListenerConfig{Listener: ln, Grace: 300 * time.Millisecond})
+		if err != nil {
+			return s, err
+		}
+		s.closes = append(s.closes, answers.Close)
+		var client planes.ResponseClient = answers
+		if c.Hang == "open" {
+			client = hangingOpener{answers, say}
+		}
+		if err := reg.RegisterResponse(planes.ResponseTransport{Registration: planes.Registration{ID: planes.HTTP, Capabilities: able}, Reply: httpplane.ResponseTransport, Client: client}); err != nil {
 			return s, err
 		}
 	}
