@@ -45,9 +45,10 @@ install: go ## put wiregen and wireplane where go install puts commands
 ##@ for contributors
 
 .PHONY: generate
-generate: go ## run wiregen over the specs, rewrite the dependency goldens
+generate: go ## run wiregen over the specs; rewrite goldens and tables
 	@$(EACH) go generate ./...
 	go test -count=1 ./internal/lint -run TestDepsGolden -update
+	cd planes/cmd && go test -count=1 ./internal/matrix -run TestEveryCombination -update
 
 .PHONY: check-generate
 check-generate: go ## delete what is generated, generate, and require no difference
@@ -102,6 +103,10 @@ bench-codec: go ## generated codecs beside hand-written ones; JSON=FILE
 .PHONY: bench-floor
 bench-floor: go ## the multiplexed plane beside a raw epoll floor; JSON=FILE
 	@cd planes/cmd && go run ./wireplane bench --suite floor $(if $(JSON),--json-lines $(abspath $(JSON))) $(ARGS)
+
+.PHONY: bench-combinations
+bench-combinations: go ## pool off and on, churn, HTTP beside TCP responses, a cold target; JSON=FILE
+	@cd planes/cmd && go run ./wireplane bench --suite combinations $(if $(JSON),--json-lines $(abspath $(JSON))) $(ARGS)
 
 .PHONY: bench-smoke
 bench-smoke: go ## every micro-benchmark once
