@@ -67,7 +67,7 @@ func (r *TransportRegistry) candidates(list []candidate, t Target, require Capab
 	set := r.set.Load()
 	from := len(list)
 	for i := range t.Offers {
-		if q, a, ok := set.match(&t.Offers[i], require); ok {
+		if q, a, ok := r.match(set, &t.Offers[i], require); ok {
 			list = append(list, candidate{instance: t.Instance, request: q, response: a, offer: t.Offers[i]})
 		}
 	}
@@ -81,14 +81,17 @@ func (r *TransportRegistry) candidates(list []candidate, t Target, require Capab
 
 // match returns the transports of this process that an offer needs, if they do what is
 // required.
-func (s *transports) match(o *Offer, require Capabilities) (*RequestTransport, *ResponseTransport, bool) {
+func (r *TransportRegistry) match(s *transports, o *Offer, require Capabilities) (*RequestTransport, *ResponseTransport, bool) {
 	q := s.request(o.Request.Transport)
 	if q == nil || q.Client == nil || !q.Capabilities.Satisfies(require) || !worth(o.Request.Capabilities, require) {
 		return nil, nil, false
 	}
 	if o.Response.Transport == Exchange || o.Response.Transport == "" {
 		_, ok := q.Client.(Exchanger)
-		return q, nil, ok
+		return q, nil, ok && r.allows(q.ID, Exchange)
+	}
+	if !r.allows(q.ID, o.Response.Transport) {
+		return nil, nil, false
 	}
 	answer := Capabilities{Streaming: require.Streaming} // the rest is about the request
 	a := s.response(o.Response.Transport)
@@ -98,12 +101,16 @@ func (s *transports) match(o *Offer, require Capabilities) (*RequestTransport, *
 	return q, a, true
 }
 
+func (r *TransportRegistry) allows(request, response TransportID) bool {
+	return r.cfg.Allow == nil || r.cfg.Allow(request, response)
+}
+
 // Reaches reports whether this process has the transports for one of t's offers, with
 // what is required. It does not allocate.
 func (r *TransportRegistry) Reaches(t *Target, require Capabilities) bool {
 	set := r.set.Load()
 	for i := range t.Offers {
-		if _, _, ok := set.match(&t.Offers[i], require); ok {
+		if _, _, ok := r.match(set, &t.Offers[i], require); ok {
 			return true
 		}
 	}

@@ -13,6 +13,10 @@ import (
 type RegistryConfig struct {
 	// Breaker decides when a transport of an instance is left alone for a while.
 	Breaker BreakerConfig
+	// Allow says which combinations calls may use, of those that are registered; the
+	// response is Exchange for the request's own stream. nil allows all. It must not
+	// block.
+	Allow func(request, response TransportID) bool
 	// Observer is told about calls; the zero value is told nothing.
 	Observer Observer
 }

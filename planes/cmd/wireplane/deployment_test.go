@@ -62,7 +62,7 @@ func start(t *testing.T, environ []string, args ...string) (said *output, stop f
 // local are settings that put every server on a free port of the loopback.
 var local = []string{
 	"WIREPLANE_ADVERTISE_HOST=127.0.0.1", "DYN_TCP_REQUEST_HOST=127.0.0.1", "DYN_TCP_REQUEST_PORT=0", "DYN_HTTP_RPC_HOST=127.0.0.1", "DYN_HTTP_RPC_PORT=0",
-	"DYN_HTTP_RESPONSE_HOST=127.0.0.1", "DYN_HTTP_RESPONSE_PORT=0", "DYN_TCP_RESPONSE_STREAM_HOST=127.0.0.1", "DYN_WORKER_GRACEFUL_SHUTDOWN_TIMEOUT=2",
+	"DYN_HTTP_RESPONSE_HOST=127.0.0.1", "DYN_HTTP_RESPONSE_PORT=0", "DYN_TCP_RESPONSE_STREAM_HOST=127.0.0.1", "DYN_WORKER_GRACEFUL_SHUTDOWN_TIMEOUT=2", "DYN_TCP_POOL_ENABLED=true",
 }
 
 func await(t *testing.T, said *output, what string) string {
@@ -139,6 +139,10 @@ func TestWorkerCallRoute(t *testing.T) {
 	}
 	if !regexp.MustCompile(`(?m)^transport_requests_total\{plane="request",transport="tcp"\} [1-9]`).Match(body) {
 		t.Errorf("no requests counted:\n%s", regexp.MustCompile(`(?m)^transport_requests.*$`).FindAll(body, -1))
+	}
+	// --transports is a choice, not a preference: call-home was used where it was named.
+	if !regexp.MustCompile(`(?m)^tcp_pool_connections_created_total\{target="127\.0\.0\.1:\d+"\} [1-9]`).Match(body) {
+		t.Errorf("no call-home connection counted:\n%s", regexp.MustCompile(`(?m)^tcp_pool_conn.*$`).FindAll(body, -1))
 	}
 	if code := stop(); code != exitOK || !strings.Contains(said.String(), "ended ") {
 		t.Errorf("worker ends with %d: %s", code, said)

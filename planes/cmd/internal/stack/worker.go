@@ -15,6 +15,7 @@ import (
 	"github.com/wireplane/wireplane/planes/natsplane"
 	"github.com/wireplane/wireplane/planes/tcpplane"
 	"github.com/wireplane/wireplane/planes/tcpport"
+	"github.com/wireplane/wireplane/planes/worker"
 )
 
 // Worker builds the transports of a worker: servers for requests, clients for answers.
@@ -38,7 +39,13 @@ func Worker(ctx context.Context, o Options) (*Stack, error) {
 }
 
 func newStack(o Options) (*Stack, error) {
-	r, err := planes.NewRegistry(planes.RegistryConfig{Observer: o.Observer})
+	allowed := make(map[worker.Pair]bool)
+	for _, p := range o.pairs() {
+		allowed[p] = true
+	}
+	r, err := planes.NewRegistry(planes.RegistryConfig{
+		Observer: o.Observer, Allow: func(q, a planes.TransportID) bool { return allowed[worker.Pair{Request: q, Response: a}] },
+	})
 	return &Stack{Registry: r}, err
 }
 
