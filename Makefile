@@ -75,6 +75,10 @@ conform: go ## every combination of transports and every store of discovery, eac
 	cd internal/integration && go test -count=1 -v -run 'EtcdConforms' . | grep -v '^=== '
 	cd internal/integration && go test -count=1 -v -run 'TestAMixedDeployment' ./faults | grep -v '^=== '
 
+.PHONY: walkthrough
+walkthrough: go ## the README's worker, caller and curl as a transcript, each step checked
+	@internal/ci/walkthrough.sh
+
 .PHONY: conform-nginx
 conform-nginx: go ## the HTTP plane through a real nginx, installed from Debian if missing
 	@internal/ci/nginx.sh

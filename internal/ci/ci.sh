@@ -29,6 +29,8 @@ step cross make cross
 step gates make gates
 step fuzz make fuzz FUZZTIME=10s FUZZCAP=100s
 step bench-smoke make bench-smoke
+step conform-nginx make conform-nginx
+step walkthrough make walkthrough
 step demo make demo
 
 printf '\n%s%-16s %-7s %4d s\n' "$table" total "" $((SECONDS - begin))
