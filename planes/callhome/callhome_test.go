@@ -245,6 +245,30 @@ func TestPooledConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// [mux-callhome-3] Connections that were made ahead of need wait longer than a handshake
+// may take, and are not turned away.
+func TestConnectionsMadeAheadAreKept(t *testing.T) {
+	l := listen(t, callhome.Config{HandshakeTimeout: 30 * time.Millisecond})
+	d := dialer(t, callhome.DialerConfig{MinIdle: 3})
+	use := func() {
+		r, err := answer(t, l, d, "pooled", func(w planes.StreamWriter) error { return w.Begin() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := collect(t, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use()
+	testenv.Eventually(t, limit, "three idle connections", func() bool { s := d.Stat(); return s.Idle >= 3 && s.Idle == s.Opened && uint64(l.Stat().Conns) == s.Opened })
+	made := d.Stat().Opened
+	<-time.After(100 * time.Millisecond) // what is asserted is that nothing happens
+	if s := l.Stat(); uint64(s.Conns) != made || len(s.Rejected) > 0 || d.Stat().Opened != made {
+		t.Errorf("%+v, %+v", s, d.Stat())
+	}
+	use()
+}
+
 // [mux-callhome-3]
 func TestAResponseOnAStaleConnectionIsSentAgain(t *testing.T) {
 	l, d := listen(t, callhome.Config{IdleTimeout: time.Millisecond}), dialer(t, callhome.DialerConfig{})
@@ -491,6 +515,16 @@ func TestAnAnswerThatNeverComesEndsInTime(t *testing.T) {
 	testenv.Eventually(t, limit, "nothing is left", func() bool { s := l.Stat(); return s.Conns == 0 && s.Pending == 0 })
 }
 
+// greeted reads what the pool says on a connection that it makes.
+func greeted(t *testing.T, nc net.Conn) {
+	t.Helper()
+	want := frame(`{"stream_type":"idle","mode":"pooled"}`, "")
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(nc, got); err != nil || !bytes.Equal(got[24:], want[24:]) { // but for the checksum
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
 // A connection that turns out dead when it is used again costs nothing: the same bytes
 // come over another. [mux-callhome-3]
 func TestTheSameBytesComeAgain(t *testing.T) {
@@ -525,6 +559,7 @@ func TestTheSameBytesComeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	greeted(t, first)
 	take(first)
 	_, _ = first.Write(frame(`"sentinel"`, ""))
 	idle := func() bool { s := d.Stat(); return s.Idle == 1 }
@@ -536,6 +571,7 @@ func TestTheSameBytesComeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	greeted(t, second)
 	take(second)
 	_, _ = second.Write(frame(`"sentinel"`, ""))
 	testenv.Eventually(t, limit, "the new connection is idle", idle)

@@ -100,7 +100,7 @@ func NewDialer(cfg DialerConfig) (*Dialer, error) {
 		d.log = slog.New(slog.DiscardHandler)
 	}
 	p, err := pool.New(pool.Config[string, *conn]{
-		Dial: d.dial, Close: func(c *conn) { c.lost(net.ErrClosed) },
+		Dial: d.dialPooled, Close: func(c *conn) { c.lost(net.ErrClosed) },
 		Check:      func(_ context.Context, c *conn) error { return c.failure() },
 		CheckAfter: -1, // it costs a look at what the parked reader has found
 		MaxPerKey:  cfg.MaxPerTarget, MinIdle: cfg.MinIdle, IdleTimeout: cfg.IdleTimeout, MaxLifetime: cfg.MaxLifetime,
@@ -157,6 +157,22 @@ func (d *Dialer) dial(ctx context.Context, addr string) (*conn, error) {
 	}
 	d.conns[c] = struct{}{}
 	d.wg.Go(c.read)
+	return c, nil
+}
+
+// dialPooled is dial for the pool. It says at once that the connection is a pooled one,
+// since it may wait long for its first response.
+func (d *Dialer) dialPooled(ctx context.Context, addr string) (*conn, error) {
+	c, err := d.dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(d.cfg.DialTimeout))
+	if _, err := c.nc.Write(appendFrame(nil, []byte(`{"stream_type":"idle","mode":"pooled"}`), nil)); err != nil {
+		c.lost(err)
+		return nil, err
+	}
+	_ = c.nc.SetWriteDeadline(time.Time{})
 	return c, nil
 }
 

@@ -337,6 +337,7 @@ func (l *Listener) first(nc net.Conn) {
 	b, out, err := sniff.Peek(ctx, nc, 1)
 	cancel()
 	switch {
+	case err != nil && l.ctx.Err() != nil: // closed by this side
 	case err != nil:
 		l.reject(nc, "handshake", err.Error())
 	case b[0] == 0:
@@ -367,6 +368,10 @@ func (l *Listener) next(key, nc net.Conn, fr *frames, wait time.Duration, again 
 	}
 	_ = nc.SetReadDeadline(time.Time{})
 	var h handshake
+	if len(body) == 0 && json.Unmarshal(header, &h) == nil && h == (handshake{StreamType: "idle", Mode: ModePooled}) && !again {
+		l.next(key, nc, fr, max(l.cfg.IdleTimeout, l.cfg.HandshakeTimeout), true) // it waits for its first response
+		return
+	}
 	if len(body) > 0 || json.Unmarshal(header, &h) != nil || h.StreamType != "response" {
 		l.reject(nc, "handshake", "not a handshake of a response stream")
 		l.drop(key)
