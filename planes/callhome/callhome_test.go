@@ -260,7 +260,10 @@ func TestConnectionsMadeAheadAreKept(t *testing.T) {
 		}
 	}
 	use()
-	testenv.Eventually(t, limit, "three idle connections", func() bool { s := d.Stat(); return s.Idle >= 3 && s.Idle == s.Opened && uint64(l.Stat().Conns) == s.Opened })
+	testenv.Eventually(t, limit, "three idle connections", func() bool {
+		s := d.Stat()
+		return s.Idle >= 3 && s.Idle == s.Opened && uint64(l.Stat().Conns) == s.Opened
+	})
 	made := d.Stat().Opened
 	<-time.After(100 * time.Millisecond) // what is asserted is that nothing happens
 	if s := l.Stat(); uint64(s.Conns) != made || len(s.Rejected) > 0 || d.Stat().Opened != made {
