@@ -32,6 +32,7 @@ func TestSubjectIsThatOfTheReleasedRuntime(t *testing.T) {
 func FuzzSubjectNamesOneSubjectForAnyRoute(f *testing.F) {
 	f.Add("dynamo/backend/generate", uint64(7))
 	f.Add("*/>/ .", uint64(0))
+	f.Add(strings.Repeat("\xcf", 1000), uint64(0)) // each byte that is no UTF-8 became three
 	slug := regexp.MustCompile(`^([a-z0-9-][a-z0-9_-]*)?$`)
 	f.Fuzz(func(t *testing.T, route string, instance uint64) {
 		if len(route) > 1024 {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Slug returns s as a part of a subject, by the rule of the released runtime: lower
@@ -29,14 +30,14 @@ func Slug(s string) string {
 // "-" and the instance in hexadecimal. What stands before the last slash is the
 // service, however many parts it has; a route without slash has none, nor the dot. The
 // endpoint is kept as it is but for what a subject cannot hold, which becomes "_":
-// white space, control characters, "*", ">" and dots.
+// white space, control characters, "*", ">", dots and what is no UTF-8.
 func Subject(route string, instance uint64) string {
 	service, endpoint := "", route
 	if i := strings.LastIndexByte(route, '/'); i >= 0 {
 		service, endpoint = Slug(route[:i]), route[i+1:]
 	}
 	endpoint = strings.Map(func(r rune) rune {
-		if r == '*' || r == '>' || r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) {
+		if r == '*' || r == '>' || r == '.' || r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) {
 			return '_'
 		}
 		return r
