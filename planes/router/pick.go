@@ -106,7 +106,9 @@ func least(nodes []*node, f *filter, free bool) *node {
 	for i := range nodes {
 		n := nodes[(start+i)%len(nodes)]
 		if (best == nil || n.inFlight.Load() < best.inFlight.Load()) && f.usable(n, free) {
-			best = n
+			if best = n; n.inFlight.Load() <= 0 {
+				break // nobody has fewer
+			}
 		}
 	}
 	return best

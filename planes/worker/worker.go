@@ -341,7 +341,8 @@ func deregister(ctx context.Context, regs []discovery.Registration) []error {
 	var all sync.WaitGroup
 	for i, r := range regs {
 		all.Go(func() {
-			if err := r.Deregister(ctx); err != nil {
+			// A conflict is a new life of this instance, whose record it is now.
+			if err := r.Deregister(ctx); err != nil && !errors.Is(err, discovery.ErrConflict) {
 				errs[i] = fmt.Errorf("worker: deregister: %w", err)
 			}
 		})
