@@ -86,7 +86,7 @@ func (a *answer) sentinel() (err error, whole bool) {
 		return io.EOF, true
 	}
 	e := a.end.fault(planes.PhaseStarted)
-	e.Items = a.items
+	e.Phase, e.Items = planes.PhaseStarted, a.items // it has begun, whatever the worker says
 	return e, true
 }
 

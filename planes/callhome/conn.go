@@ -1,9 +1,18 @@
 package callhome
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
+
+// chunk is what is written at once: what is taken of it counts as progress.
+const chunk = 256 << 10
+
+var errStalled = errors.New("callhome: the router takes nothing")
 
 // conn is a connection that the worker dialled, with the response that has it now.
 // Its reader runs as long as the connection does: while it is idle, too, so that a
@@ -55,9 +64,24 @@ func (c *conn) read() {
 	}
 }
 
+// write writes b, of which the router must take some within each StallTimeout.
+func (c *conn) write(b []byte) error {
+	for len(b) > 0 {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(c.d.cfg.StallTimeout))
+		n, err := c.nc.Write(b[:min(len(b), chunk)])
+		b = b[n:]
+		switch late := errors.Is(err, os.ErrDeadlineExceeded); {
+		case late && n == 0:
+			return fmt.Errorf("%w for %v", errStalled, c.d.cfg.StallTimeout)
+		case err != nil && !late:
+			return err
+		}
+	}
+	return nil
+}
+
 // lost ends the connection, and the response on it unless that is complete.
 func (c *conn) lost(err error) {
-	_ = c.nc.Close()
 	c.mu.Lock()
 	w := c.cur
 	c.cur = nil
@@ -65,6 +89,7 @@ func (c *conn) lost(err error) {
 		c.err = err
 	}
 	c.mu.Unlock()
+	_ = c.nc.Close() // after it, so that the reason is not that the reader found it closed
 	c.d.mu.Lock()
 	delete(c.d.conns, c)
 	c.d.mu.Unlock()

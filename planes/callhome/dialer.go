@@ -46,6 +46,9 @@ type DialerConfig struct {
 	// MeetTimeout is how long a multiplexed answer and the router's stream for it wait
 	// for each other; 0 means 10 s.
 	MeetTimeout time.Duration
+	// StallTimeout is how long a router may take nothing of what was sent before the
+	// response ends with CodeSlowConsumer; 0 means 1 min.
+	StallTimeout time.Duration
 	// MaxPerTarget bounds the pooled connections to a router; 0 means 50. A response
 	// above it waits.
 	MaxPerTarget int
@@ -89,12 +92,13 @@ func NewDialer(cfg DialerConfig) (*Dialer, error) {
 	if cfg.Mode == Mux && cfg.Instance == 0 {
 		return nil, errors.New("callhome: DialerConfig.Instance is 0; want this worker's id for Mux")
 	}
-	if cfg.EndTimeout < 0 || cfg.MeetTimeout < 0 || cfg.MaxItemBytes < 0 {
-		return nil, fmt.Errorf("callhome: DialerConfig has EndTimeout %v, MeetTimeout %v and MaxItemBytes %d; want 0 for the default, or more",
-			cfg.EndTimeout, cfg.MeetTimeout, cfg.MaxItemBytes)
+	if cfg.EndTimeout < 0 || cfg.StallTimeout < 0 || cfg.MeetTimeout < 0 || cfg.MaxItemBytes < 0 {
+		return nil, fmt.Errorf("callhome: DialerConfig has EndTimeout %v, StallTimeout %v, MeetTimeout %v and MaxItemBytes %d; want 0 for the default, or more",
+			cfg.EndTimeout, cfg.StallTimeout, cfg.MeetTimeout, cfg.MaxItemBytes)
 	}
 	cfg.DialTimeout, cfg.EndTimeout = or(cfg.DialTimeout, 5*time.Second), or(cfg.EndTimeout, 10*time.Second)
 	cfg.MeetTimeout, cfg.MaxItemBytes = or(cfg.MeetTimeout, 10*time.Second), or(cfg.MaxItemBytes, 16<<20)
+	cfg.StallTimeout = or(cfg.StallTimeout, time.Minute)
 	d := &Dialer{cfg: cfg, log: cfg.Logger, conns: map[*conn]struct{}{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

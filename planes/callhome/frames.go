@@ -78,6 +78,15 @@ func (f *frames) fill(r io.Reader, want int) error {
 	return err
 }
 
+// rest makes f wait for a frame without an item, with a small buffer: before it the
+// peer is nobody, and may send nothing for long.
+func (f *frames) rest() {
+	f.maxItem = 0
+	if f.buffered() == 0 && len(f.buf) > readBytes {
+		f.buf, f.from, f.to = nil, 0, 0
+	}
+}
+
 // buffered returns how many bytes were read and not yet taken.
 func (f *frames) buffered() int { return f.to - f.from }
 

@@ -341,7 +341,7 @@ func (l *Listener) first(nc net.Conn) {
 	case err != nil:
 		l.reject(nc, "handshake", err.Error())
 	case b[0] == 0:
-		l.next(nc, out, &frames{maxItem: l.cfg.MaxItemBytes}, l.cfg.HandshakeTimeout, false)
+		l.next(nc, out, &frames{}, l.cfg.HandshakeTimeout, false)
 		return
 	case b[0] == muxByte && slices.Contains(l.cfg.Modes, ModeMux):
 		l.muxed(nc, out)
@@ -358,7 +358,9 @@ func (l *Listener) first(nc net.Conn) {
 // the connection as it is tracked, nc the one to use.
 func (l *Listener) next(key, nc net.Conn, fr *frames, wait time.Duration, again bool) {
 	_ = nc.SetReadDeadline(time.Now().Add(wait))
+	fr.rest()
 	header, body, err := fr.next(nc)
+	fr.maxItem = l.cfg.MaxItemBytes
 	if err != nil {
 		if !again && l.ctx.Err() == nil {
 			l.reject(nc, "handshake", err.Error())

@@ -94,7 +94,7 @@ func (w *writer) write(c *conn) {
 		w.out = w.spare[:0]
 		w.spare = nil
 		w.mu.Unlock()
-		_, err := c.nc.Write(b)
+		err := c.write(b)
 		if err != nil {
 			c.lost(err)
 			return
@@ -360,6 +360,11 @@ func (w *writer) connLost(c *conn, err error) {
 	}
 	lease := w.lease
 	w.lease = nil
+	code, why := planes.CodePeerLost, "the connection to the router is lost"
+	if errors.Is(err, errStalled) {
+		code, why = planes.CodeSlowConsumer, "the router takes nothing"
+		w.replay = false // it lives
+	}
 	switch {
 	case w.replay:
 		// What is put before there is another connection goes behind what was.
@@ -374,7 +379,7 @@ func (w *writer) connLost(c *conn, err error) {
 	case w.complete && w.pooled && len(w.out) == 0:
 		w.d.log.Warn("the end of a response was not answered", "router", w.addr, "err", err)
 	default:
-		w.signal(planes.ControlKill, w.fault(planes.CodePeerLost, "the connection to the router is lost", err))
+		w.signal(planes.ControlKill, w.fault(code, why, err))
 	}
 	w.over = true
 	w.changed()
