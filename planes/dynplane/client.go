@@ -141,13 +141,19 @@ func (c *Client) Send(ctx context.Context, to planes.Address, env *planes.Envelo
 	}
 	p := &pending{frame: frame, done: make(chan result, 1)}
 	l.out <- p // never full: it has room for all that were admitted
+	due := time.Now().Add(c.cfg.AckTimeout)
 	timeout := time.NewTimer(c.cfg.AckTimeout)
 	defer timeout.Stop()
 	select {
 	case r := <-p.done:
 		return r.asError(fault)
 	case <-ctx.Done():
-		return fault(planes.CodeOf(ctx.Err()), l.giveUp(p), "before the worker's ack", ctx.Err())
+		phase := l.giveUp(p)
+		if phase != planes.PhaseNotStarted {
+			// Nobody waits for the ack, and yet no later one can come before it.
+			time.AfterFunc(time.Until(due), func() { l.overdue(p, c.cfg.AckTimeout) })
+		}
+		return fault(planes.CodeOf(ctx.Err()), phase, "before the worker's ack", ctx.Err())
 	case <-timeout.C:
 		phase := l.giveUp(p)
 		l.fail(fmt.Errorf("no ack within %v", c.cfg.AckTimeout))

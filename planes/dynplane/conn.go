@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/wireplane/wireplane/planes"
 )
@@ -21,6 +22,7 @@ type pending struct {
 	frame   []byte
 	written bool // some of it may have been; guarded by conn.mu
 	gone    bool // nobody waits for it
+	acked   bool // guarded by conn.mu
 	done    chan result
 }
 
@@ -65,7 +67,20 @@ func (l *conn) giveUp(p *pending) planes.Phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.gone = true
+	if !p.written {
+		p.frame = nil // it waits in the queue for nothing
+	}
 	return phaseOf(p)
+}
+
+// overdue ends the connection if p was not acked.
+func (l *conn) overdue(p *pending, after time.Duration) {
+	l.mu.Lock()
+	acked := p.acked
+	l.mu.Unlock()
+	if !acked {
+		l.fail(fmt.Errorf("no ack within %v", after))
+	}
 }
 
 func phaseOf(p *pending) planes.Phase {
@@ -196,6 +211,7 @@ func (l *conn) ack(reason []byte) error {
 	l.fifo[0] = nil
 	l.fifo = l.fifo[1:]
 	l.inflight--
+	p.acked = true
 	p.done <- result{rejection: reason}
 	return nil
 }

@@ -160,7 +160,10 @@ func TestPeersThatFail(t *testing.T) {
 		phase planes.Phase
 	}{
 		{"killed before the ack", func(nc net.Conn) { _, _ = io.ReadFull(nc, make([]byte, 100)) }, planes.CodeTransport, planes.PhaseMaybe},
-		{"killed inside the ack", func(nc net.Conn) { _, _ = nc.Write([]byte{0, 0, 0}) }, planes.CodeTransport, planes.PhaseMaybe},
+		{"killed inside the ack", func(nc net.Conn) {
+			_, _ = io.ReadFull(nc, make([]byte, 100))
+			_, _ = nc.Write([]byte{0, 0, 0})
+		}, planes.CodeTransport, planes.PhaseMaybe},
 		{"silent", func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }, planes.CodePeerLost, planes.PhaseMaybe},
 		{"an http server", func(nc net.Conn) {
 			_, _ = io.ReadFull(nc, make([]byte, 100))

@@ -204,8 +204,12 @@ const readAhead = 64 << 10
 // at once. It returns nil when the peer or Shutdown ended the connection between frames.
 func (s *Server) serve(nc net.Conn) error {
 	var in, out []byte
+	var begun time.Time // of the frame that is inside in
 	for {
 		rest, acks, fault := s.frames(in, out)
+		if len(rest) < len(in) {
+			begun = time.Time{}
+		}
 		if len(acks) > 0 {
 			_ = nc.SetWriteDeadline(time.Now().Add(s.cfg.FrameTimeout))
 			if _, err := nc.Write(acks); err != nil {
@@ -223,7 +227,10 @@ func (s *Server) serve(nc net.Conn) error {
 			in = nil // what a large frame needed
 		}
 		in = slices.Grow(in, readAhead)
-		if err := s.await(nc, len(in) > 0); err != nil {
+		if len(in) > 0 && begun.IsZero() {
+			begun = time.Now()
+		}
+		if err := s.await(nc, begun); err != nil {
 			return nil //nolint:nilerr // shut down
 		}
 		n, err := nc.Read(in[len(in):cap(in)])
@@ -248,15 +255,15 @@ func (s *Server) down() bool {
 }
 
 // await sets the deadline of the next read, unless the server is shut down.
-func (s *Server) await(nc net.Conn, inside bool) error {
+func (s *Server) await(nc net.Conn, begun time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return net.ErrClosed
 	}
 	var t time.Time
-	if inside {
-		t = time.Now().Add(s.cfg.FrameTimeout)
+	if !begun.IsZero() {
+		t = begun.Add(s.cfg.FrameTimeout)
 	}
 	return nc.SetReadDeadline(t)
 }
