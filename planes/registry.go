@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -59,10 +60,14 @@ func NewRegistry(cfg RegistryConfig) (*TransportRegistry, error) {
 }
 
 // RegisterRequest adds a request transport. At least one of Client and Server must
-// be there.
+// be there, and a Server must be comparable, as pointers are: a worker tells by it
+// whether it stands under several ids.
 func (r *TransportRegistry) RegisterRequest(t RequestTransport) error {
 	if err := checkRegistration(t.Registration, RequestPlane, t.Client == nil && t.Server == nil); err != nil {
 		return err
+	}
+	if t.Server != nil && !reflect.ValueOf(t.Server).Comparable() {
+		return fmt.Errorf("planes: request transport %q has a server of type %T, which is not comparable; want a pointer", t.ID, t.Server)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

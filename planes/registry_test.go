@@ -79,6 +79,11 @@ func TestRegistrationIsRefused(t *testing.T) {
 		{"nothing inside", r.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: "b"}}), nil},
 		{"a negative size", r.RegisterRequest(planes.RequestTransport{Client: n.Client(),
 			Registration: planes.Registration{ID: "b", Capabilities: planes.Capabilities{MaxMessageBytes: -1}}}), nil},
+		{"a server that cannot be compared", r.RegisterRequest(planes.RequestTransport{Registration: planes.Registration{ID: "b"},
+			Server: struct {
+				planes.RequestServer
+				f func()
+			}{}}), nil},
 		{"the name of the request's own stream", r.RegisterResponse(planes.ResponseTransport{Server: home,
 			Registration: planes.Registration{ID: planes.Exchange}}), nil},
 	} {
