@@ -3,6 +3,7 @@ package tcpplane_test
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +83,50 @@ func TestAnItemThatIsGivenUpWithinSpoilsTheCall(t *testing.T) {
 		}
 		if b, err := st.Recv(testenv.Context(t, 5*time.Second)); err == nil || err == io.EOF || planes.CodeOf(err) != planes.CodeInternal { //nolint:errorlint // bare
 			t.Errorf("%d bytes, %v", len(b), err)
+		}
+	})
+}
+
+// A reader that takes nothing holds items above the window back as well as small ones,
+// and gets all of them when it goes on.
+func TestLargeItemsWaitForAReaderThatTakesNothing(t *testing.T) {
+	drivers(t, func(t *testing.T, d netpoll.Driver) {
+		s, c, _ := reversed(t, d)
+		const n, size = 300, 100_001
+		var sent atomic.Int32
+		s.HandleFunc("large", func(_ context.Context, _ *planes.Request, w planes.ResponseWriter) error {
+			item := make([]byte, size)
+			for range n {
+				if err := w.Send(item); err != nil {
+					return err
+				}
+				sent.Add(1)
+			}
+			return nil
+		})
+		st, err := c.Stream(t.Context(), &planes.Request{Route: "large"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := testenv.Context(t, 20*time.Second)
+		for range 3 { // it stalls again and again
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			<-short.Done()
+			cancel()
+			if b, err := st.Recv(ctx); err != nil || len(b) != size {
+				t.Fatal(len(b), err)
+			}
+		}
+		if got := sent.Load(); got > 30 {
+			t.Errorf("%d items of 100 kB were sent to a reader that took 3", got)
+		}
+		for i := 3; i < n; i++ {
+			if b, err := st.Recv(ctx); err != nil || len(b) != size {
+				t.Fatalf("item %d: %d bytes, %v", i, len(b), err)
+			}
+		}
+		if _, err := st.Recv(ctx); err != io.EOF { //nolint:errorlint // bare
+			t.Error(err)
 		}
 	})
 }

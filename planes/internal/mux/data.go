@@ -158,7 +158,9 @@ func (s *Session) onRequestData(st *stream, f *muxwire.Frame, evs []Event) ([]Ev
 // reports false if the item cannot be completed within the budget: its pieces fill
 // the window that is reserved, so nothing that the reader may still consume would
 // bring credit. Short of that it grants what is left of the window, for the reader
-// may have consumed everything else already.
+// may have consumed everything else already. As long as there are whole items that it
+// has not, credit for the rest is charged but not announced: else a reader that takes
+// nothing would be sent one large item after another, up to the budget.
 func (s *Session) assembling(st *stream) bool {
 	if st.recvLimit-st.recvBytes >= uint64(st.window)/2 {
 		return true
@@ -173,10 +175,18 @@ func (s *Session) assembling(st *stream) bool {
 		}
 		s.reserve(st, need)
 	}
-	st.recvLimit = limit
-	s.dueCredit(st)
+	if st.unread() > 0 {
+		limit = min(limit, st.consumed+uint64(st.window))
+	}
+	if limit > st.recvLimit {
+		st.recvLimit = limit
+		s.dueCredit(st)
+	}
 	return true
 }
+
+// unread is the bytes of whole items that the reader has not consumed.
+func (st *stream) unread() uint64 { return st.recvBytes - uint64(len(st.partial)) - st.consumed }
 
 // itemReserve is what the item credit beyond the first is charged with.
 func (st *stream) itemReserve(s *Session) uint64 {
@@ -195,6 +205,9 @@ func (s *Session) Consume(id uint32, bytes uint64, items uint32) bool {
 	st.consumed += min(bytes, st.recvBytes-uint64(len(st.partial))-st.consumed)
 	st.consumedI += min(items, st.recvItems-st.consumedI)
 	s.regrant(st)
+	if len(st.partial) > 0 && st.unread() == 0 {
+		s.assembling(st) // what was charged when the pieces came is announced now
+	}
 	return st.is(inCredits)
 }
 
@@ -215,7 +228,11 @@ func (s *Session) regrant(st *stream) {
 	if limit := st.consumedI + st.windowItems; int32(limit-st.recvItemLimit) > 0 {
 		st.recvItemLimit = limit
 	}
-	s.reserve(st, max(uint64(st.window), st.recvLimit-st.consumed)+st.itemReserve(s))
+	need := max(uint64(st.window), st.recvLimit-st.consumed) + st.itemReserve(s)
+	if len(st.partial) > 0 { // what assembling has charged stays
+		need = max(need, min(st.reserved, st.recvBytes+uint64(st.window)-st.consumed+st.itemReserve(s)))
+	}
+	s.reserve(st, need)
 	s.dueCredit(st)
 }
 
