@@ -284,7 +284,7 @@ func TestALossBeforeThePrologueCostsNothing(t *testing.T) {
 			d2 := dialer(t, cfg)
 			p, env = expect(t, l, allModes)
 			w = open(t, d2, via(t, env, r.addr))
-			a = accepting(t, p)
+			_ = accepting(t, p)
 			testenv.Eventually(t, limit, "the router has asked", func() bool { return callhome.Bound(w) })
 			for n := uint64(2); n <= 3; n++ {
 				if r.cut(); n == 2 {
