@@ -115,10 +115,16 @@ func appendLine(dst []byte, index uint64, item []byte) []byte {
 	return append(dst, "}\n"...)
 }
 
+// maxDepth is how deep encoding/json reads.
+const maxDepth = 10_000
+
 // inline reports whether item is a JSON object or array that fits in one line.
 func inline(item []byte) bool {
 	if len(item) < 2 || item[0] != '{' && item[0] != '[' || item[len(item)-1] != item[0]+2 {
 		return false
+	}
+	if bytes.Count(item, []byte{'['})+bytes.Count(item, []byte{'{'}) >= maxDepth {
+		return false // it may be too deep for who reads the line
 	}
 	return bytes.IndexByte(item, '\n') < 0 && bytes.IndexByte(item, '\r') < 0 && utf8.Valid(item) && json.Valid(item)
 }
