@@ -159,3 +159,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What W3C does not allow in tracestate is neither sent, where it would be a header of
+// somebody else's or spoil the request, nor taken.
+func TestATracestateThatBreaksOutIsDropped(t *testing.T) {
+	for _, s := range []string{"a=b\r\nx: y", "a=b\n", "a=\x00", "a=é", "a=\x7f", strings.Repeat("a", 513)} {
+		req := &planes.Request{Trace: planes.TraceContext{TraceID: [16]byte{1}, SpanID: [8]byte{2}}, TraceState: s}
+		h := map[string]string{}
+		envelope.Headers("id", req, time.Now(), func(n, v string) { h[n] = v })
+		if _, sent := h[envelope.Tracestate]; sent {
+			t.Errorf("%.20q is sent", s)
+		}
+		h[envelope.Tracestate] = s
+		var got planes.Request
+		if envelope.Apply(&got, func(n string) string { return h[n] }); got.TraceState != "" || got.Trace != req.Trace {
+			t.Errorf("%.20q is taken", s)
+		}
+	}
+}

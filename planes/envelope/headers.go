@@ -28,7 +28,7 @@ func Headers(id string, req *planes.Request, now time.Time, set func(name, value
 	if !req.Trace.IsZero() {
 		set(Traceparent, FormatTraceparent(req.Trace))
 	}
-	if req.TraceState != "" {
+	if req.TraceState != "" && plain(req.TraceState) {
 		set(Tracestate, req.TraceState)
 	}
 }
@@ -38,10 +38,20 @@ func Headers(id string, req *planes.Request, now time.Time, set func(name, value
 func Apply(req *planes.Request, get func(name string) string) {
 	if t, ok := ParseTraceparent(get(Traceparent)); ok {
 		req.Trace = t
-		if s := get(Tracestate); len(s) <= 512 {
+		if s := get(Tracestate); plain(s) {
 			req.TraceState = s
 		}
 	}
+}
+
+// plain reports whether s can be a tracestate: printable ASCII of at most 512 bytes.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= 512
 }
 
 // FormatTraceparent writes version 00 of the W3C traceparent header.
