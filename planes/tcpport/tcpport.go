@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,8 +45,8 @@ type Config struct {
 	Wire Wire
 	// PeekTimeout is how long a new connection may send nothing; 0 means 10 s.
 	PeekTimeout time.Duration
-	// MaxPeeking is how many connections may have sent nothing yet, further ones are
-	// closed at once; 0 means 256.
+	// MaxPeeking is how many connections may have sent nothing yet, for a further one
+	// the oldest of them is closed; 0 means 256.
 	MaxPeeking int
 	// Mux configures the multiplexed plane; the zero value is usable.
 	Mux tcpplane.ServerConfig
@@ -62,13 +63,18 @@ type Server struct {
 	ln     net.Listener
 	mux    *tcpplane.RequestServer
 	dyn    *dynplane.Server
-	places chan struct{}
 	ready  chan struct{}
 	begin  sync.Once       // of ready
 	ctx    context.Context //nolint:containedctx // of the peeks, which belong to no call
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	peeking []*newcomer // who has sent nothing yet, the oldest first; at most MaxPeeking
 }
+
+// newcomer is a connection that has sent nothing yet.
+type newcomer struct{ giveUp context.CancelFunc }
 
 var _ planes.RequestServer = (*Server)(nil)
 
@@ -99,7 +105,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, ln: cfg.Listener, mux: mux, dyn: dyn, places: make(chan struct{}, cfg.MaxPeeking), ready: make(chan struct{})}
+	s := &Server{cfg: cfg, ln: cfg.Listener, mux: mux, dyn: dyn, ready: make(chan struct{})}
 	if s.ln == nil {
 		if s.ln, err = net.Listen("tcp", cfg.Addr); err != nil {
 			return nil, errors.Join(fmt.Errorf("tcpport: %w", err), mux.Server().Close())
@@ -151,18 +157,25 @@ func (s *Server) Serve(ctx context.Context, d planes.Dispatcher) error {
 
 // admit looks at a connection in a goroutine of its own.
 func (s *Server) admit(nc net.Conn) {
-	select {
-	case s.places <- struct{}{}:
-	default:
-		s.cfg.Logger.Warn("connection turned away: too many have sent nothing yet", "peer", nc.RemoteAddr().String(), "limit", s.cfg.MaxPeeking)
-		_ = nc.Close()
-		return
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.PeekTimeout)
+	n := &newcomer{cancel}
+	s.mu.Lock()
+	if len(s.peeking) >= s.cfg.MaxPeeking {
+		// Who speaks does so at once, so the oldest is the least likely to.
+		s.peeking[0].giveUp()
+		s.peeking = slices.Delete(s.peeking, 0, 1)
+		s.cfg.Logger.Warn("connection turned away: it has sent nothing yet, as too many have", "limit", s.cfg.MaxPeeking)
 	}
+	s.peeking = append(s.peeking, n)
+	s.mu.Unlock()
 	s.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.PeekTimeout)
 		first, same, err := sniff.Peek(ctx, nc, 1)
 		cancel()
-		<-s.places
+		s.mu.Lock()
+		if i := slices.Index(s.peeking, n); i >= 0 {
+			s.peeking = slices.Delete(s.peeking, i, i+1)
+		}
+		s.mu.Unlock()
 		if err != nil {
 			_ = same.Close()
 			return
