@@ -37,6 +37,24 @@ const (
 
 const maxHeaders, maxHeaderName, maxHeaderValue = 64, 255, 4096
 
+// maxHeaderBytes is room for as many headers as a call may have, percent-encoded. What
+// is heavy counts in the server's budget; a router that attaches needs no more than that.
+const maxHeaderBytes, heavy = 1 << 20, 32 << 10
+
+// weigh returns what the head of a request counts in the budget.
+func weigh(r *http.Request) int64 {
+	n := len(r.URL.Path) + len(r.URL.RawQuery)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	if n <= heavy {
+		return 0
+	}
+	return int64(n)
+}
+
 // writeHeaders puts all of req but route and payload into h.
 func writeHeaders(h http.Header, id string, req *planes.Request, now time.Time) error {
 	envelope.Headers(id, req, now, h.Set)

@@ -61,14 +61,14 @@ func localIP() string {
 	return "127.0.0.1"
 }
 
-func newHTTPServer(h http.Handler, secure *tls.Config, maxStreams int, log *slog.Logger) *http.Server {
+func newHTTPServer(h http.Handler, secure *tls.Config, maxStreams, maxHeader int, log *slog.Logger) *http.Server {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	p.SetHTTP2(true)
 	p.SetUnencryptedHTTP2(true)
 	s := &http.Server{
 		Handler: h, Protocols: p,
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 1 << 20,
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: 64 << 10,

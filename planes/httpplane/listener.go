@@ -157,7 +157,7 @@ func NewResponseListener(cfg ListenerConfig) (*ResponseListener, error) {
 		return nil, err
 	}
 	l.base, l.ln = base, ln
-	l.http = newHTTPServer(l, cfg.TLS, 250, l.cfg.Logger)
+	l.http = newHTTPServer(l, cfg.TLS, 250, heavy, l.cfg.Logger)
 	go func() {
 		defer close(l.done)
 		if err := serve(context.Background(), l.http, ln, l.closed); err != nil {

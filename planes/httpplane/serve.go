@@ -94,6 +94,12 @@ func resolve(routes []string, name string) (string, bool) {
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, d planes.Dispatcher, name string) {
+	head := weigh(r)
+	defer s.bodies.Add(-head)
+	if s.bodies.Add(head) > s.cfg.BudgetBytes {
+		s.refuse(w, s.full())
+		return
+	}
 	body, f := s.read(w, r)
 	if f != nil {
 		s.refuse(w, *f)
@@ -292,13 +298,18 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *itemstre
 	return nil, f
 }
 
+func (s *Server) full() itemstream.Failure {
+	f := refusal(planes.CodeOverloaded, "requests of %d bytes are under way", s.cfg.BudgetBytes)
+	f.RetryAfterMs = 1000
+	return f
+}
+
 // grow returns body with a capacity of n, within the budget.
 func (s *Server) grow(body []byte, n int64) ([]byte, *itemstream.Failure) {
 	more := n - int64(cap(body))
 	if s.bodies.Add(more) > s.cfg.BudgetBytes {
 		s.bodies.Add(-more)
-		f := refusal(planes.CodeOverloaded, "requests of %d bytes are under way", s.cfg.BudgetBytes)
-		f.RetryAfterMs = 1000
+		f := s.full()
 		return body, &f
 	}
 	out := make([]byte, len(body), n)

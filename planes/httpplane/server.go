@@ -37,8 +37,8 @@ type ServerConfig struct {
 	Format itemstream.Format
 	// MaxBodyBytes is the largest request taken; 0 means 16 MiB.
 	MaxBodyBytes int
-	// BudgetBytes bounds the bodies of all requests that are held at once; 0 means
-	// 256 MiB. Requests beyond it are refused with CodeOverloaded.
+	// BudgetBytes bounds the bodies, and headers beyond 32 KiB, of all requests that are
+	// held at once; 0 means 256 MiB. Requests beyond it are refused with CodeOverloaded.
 	BudgetBytes int64
 	// BodyTimeout is how long a caller may take to send a request; 0 means 30 s.
 	BodyTimeout time.Duration
@@ -169,7 +169,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, err
 	}
 	s.ln, s.base = ln, base
-	s.http = newHTTPServer(s, s.cfg.TLS, s.cfg.MaxStreamsPerConn, s.cfg.Logger)
+	s.http = newHTTPServer(s, s.cfg.TLS, s.cfg.MaxStreamsPerConn, maxHeaderBytes, s.cfg.Logger)
 	s.idle.watch(s.http)
 	return s, nil
 }
