@@ -43,6 +43,8 @@ type RequestClientConfig struct {
 	Limits Limits
 	// DialTimeout bounds the dial and the handshake together; 0 means 5 s.
 	DialTimeout time.Duration
+	// AckTimeout bounds Send's wait until a worker has taken an envelope; 0 means 5 s.
+	AckTimeout time.Duration
 	// MaxTargets is how many workers have a connection at once; 0 means 4096. For one
 	// more the longest unused one is closed; if all have calls, the call is refused
 	// with CodeOverloaded.
@@ -62,6 +64,9 @@ func (c RequestClientConfig) Validate() error {
 	}
 	if c.DialTimeout < 0 {
 		errs = append(errs, fmt.Errorf("tcpplane: RequestClientConfig.DialTimeout is %v; want 0 for 5 s, or more", c.DialTimeout))
+	}
+	if c.AckTimeout < 0 {
+		errs = append(errs, fmt.Errorf("tcpplane: RequestClientConfig.AckTimeout is %v; want 0 for 5 s, or more", c.AckTimeout))
 	}
 	if c.IdleTargetTTL < 0 {
 		errs = append(errs, fmt.Errorf("tcpplane: RequestClientConfig.IdleTargetTTL is %v; want 0 for 5 min, or more", c.IdleTargetTTL))
@@ -119,6 +124,9 @@ func NewRequestClient(cfg RequestClientConfig) (*RequestClient, error) {
 	if cfg.MaxTargets == 0 {
 		cfg.MaxTargets = 4096
 	}
+	if cfg.AckTimeout == 0 {
+		cfg.AckTimeout = 5 * time.Second
+	}
 	if cfg.IdleTargetTTL == 0 {
 		cfg.IdleTargetTTL = 5 * time.Minute
 	}
@@ -174,7 +182,17 @@ func (r *RequestClient) Send(ctx context.Context, to planes.Address, env *planes
 	if to.Path != "" {
 		req.Route = to.Path
 	}
-	out, err := t.client.Call(ctx, &req, nil)
+	wait, cancel := context.WithTimeout(ctx, r.cfg.AckTimeout)
+	defer cancel()
+	out, err := t.client.Call(wait, &req, nil)
+	if e := (*planes.Error)(nil); errors.As(err, &e) && e.Code == planes.CodeDeadline && ctx.Err() == nil && wait.Err() != nil {
+		silent := *e
+		silent.Reason = fmt.Sprintf("no ack within %v", r.cfg.AckTimeout)
+		if silent.Phase != planes.PhaseNotStarted {
+			silent.Code = planes.CodePeerLost
+		}
+		return &silent
+	}
 	if err == nil && len(out) > 0 {
 		return &planes.Error{Code: planes.CodeProtocol, Phase: planes.PhaseMaybe, Origin: planes.OriginPeer, Op: "send",
 			Route: req.Route, Target: to.HostPort(), Reason: "the worker answers in the call itself: it takes no envelopes"}
