@@ -555,3 +555,22 @@ func TestAMultiplexedConnectionMustSayWhoseItIs(t *testing.T) {
 	call(t, l.Addr(), []byte{0xf7})
 	testenv.Eventually(t, limit, "both are turned away", func() bool { return l.Stat().Rejected["handshake"] == 2 && l.Stat().Conns == 0 })
 }
+
+// A caller who gives up before the router has asked ends the worker's answer at once.
+func TestAnAnswerThatIsGivenUpEndsAtTheWorker(t *testing.T) {
+	onDrivers(t, func(t *testing.T, l *callhome.Listener, cfg callhome.DialerConfig) {
+		d := dialer(t, cfg)
+		for range 2 {
+			p, env := expect(t, l, allModes)
+			w := open(t, d, env)
+			_ = w.Begin()
+			testenv.Eventually(t, limit, "the worker is there", func() bool { return l.Stat().Mux == 1 })
+			began := time.Now()
+			p.Cancel()
+			if c := <-w.Controlled(); c != planes.ControlKill || planes.CodeOf(w.Reason()) != planes.CodeCancelled || time.Since(began) > limit/2 {
+				t.Errorf("%v, %v after %v", c, w.Reason(), time.Since(began))
+			}
+			_ = w.End(nil)
+		}
+	})
+}

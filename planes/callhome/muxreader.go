@@ -91,6 +91,24 @@ func (p *pending) overMux(ctx, wait context.Context) error {
 	}
 }
 
+// giveUpTimeout is how long the word that an answer is given up waits for it at the
+// worker, which may not have begun.
+const giveUpTimeout = 5 * time.Second
+
+// giveUp tells the worker that nobody waits for the answer.
+func (p *pending) giveUp() {
+	c := p.l.client(p.x.Instance)
+	if c == nil {
+		return // it is turned away when it comes
+	}
+	ctx, cancel := context.WithTimeout(p.l.ctx, giveUpTimeout)
+	defer cancel()
+	if st, err := c.Stream(ctx, &planes.Request{Route: muxRoute, Payload: mustJSON(muxOpen{Subject: p.info.Subject, Kill: true})}); err == nil {
+		_, _ = st.Recv(ctx)
+		_ = st.Close()
+	}
+}
+
 // ask opens a stream for the answer and waits for its prologue. It returns nil if the
 // answer is that stream, or has come another way.
 func (p *pending) ask(ctx, seek context.Context, c *muxClient) error {
@@ -106,7 +124,7 @@ func (p *pending) ask(ctx, seek context.Context, c *muxClient) error {
 			cancel()
 		}
 	}()
-	st, err := c.Stream(whole, &planes.Request{Route: muxRoute, Payload: mustJSON(muxOpen{p.info.Subject})})
+	st, err := c.Stream(whole, &planes.Request{Route: muxRoute, Payload: mustJSON(muxOpen{Subject: p.info.Subject})})
 	if err != nil {
 		return err
 	}

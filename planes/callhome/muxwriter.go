@@ -74,6 +74,12 @@ func (t *muxTarget) serve(ctx context.Context, req *planes.Request, rw planes.Re
 	if w.t != t {
 		return &planes.Error{Code: planes.CodeNotFound, Op: "call home", Reason: "nobody answers this subject here"}
 	}
+	if open.Kill {
+		e := w.fault(planes.CodeCancelled, "the caller gave the answer up", nil)
+		e.Origin = planes.OriginPeer
+		w.kill(e)
+		return nil
+	}
 	return w.serve(ctx, sw)
 }
 

@@ -48,6 +48,9 @@ func (p *pending) Cancel() {
 	p.over = true
 	if !over && s == nil {
 		p.l.forgetLocked(p.info.Subject, "late")
+		if p.mux && !p.l.closed {
+			p.l.wg.Go(p.giveUp)
+		}
 	}
 	p.l.mu.Unlock()
 	if !over && s != nil {

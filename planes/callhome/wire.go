@@ -51,6 +51,7 @@ type prologue struct {
 // muxOpen is the request of the router's call in mode mux.
 type muxOpen struct {
 	Subject string `json:"subject"`
+	Kill    bool   `json:"kill,omitempty"` // the answer is given up
 }
 
 type endFrame struct {

@@ -26,6 +26,8 @@ type Pair struct {
 	Router, Worker *planes.TransportRegistry
 	// Combination is the one to test; the others that the registries have are not used.
 	Combination worker.Pair
+	// Instance is the id of the worker, for transports that must know it; 0 means any.
+	Instance uint64
 	// Calls is what Router's Observer is; see NewTally.
 	Calls *Tally
 	// Kill ends the worker's side without ceremony, as the end of its process would; nil
@@ -154,6 +156,7 @@ func (e *env) start(c suiteCase) {
 	cfg := c.config
 	cfg.Registry, cfg.Store, cfg.Observer = e.pair.Worker, store, e.told.Observer()
 	cfg.Offers = []worker.Pair{e.pair.Combination}
+	cfg.Instance = e.pair.Instance
 	w, err := worker.New(cfg)
 	if err != nil {
 		e.Fatal(err)

@@ -24,9 +24,12 @@ var (
 	requests  = []string{"mux", "released TCP", "HTTP/1.1", "h2c", "NATS"}
 	responses = []string{
 		"exchange", "exchange as SSE", "exchange as NDJSON", "attached GET",
-		"call-home single", "call-home pooled",
+		"call-home single", "call-home pooled", "call-home mux",
 	}
 )
+
+// instance is the id of every worker here.
+const instance = 0x7e57
 
 // impossible returns why a cell of the table cannot be, or "".
 func impossible(request, response string) string {
@@ -197,7 +200,7 @@ func (b *builder) responseBoth(id planes.TransportID, reply string, client plane
 
 func (b *builder) response(name string) {
 	b.tb.Helper()
-	modes := map[string]callhome.Mode{"call-home single": callhome.Single, "call-home pooled": callhome.Pooled}
+	modes := map[string]callhome.Mode{"call-home single": callhome.Single, "call-home pooled": callhome.Pooled, "call-home mux": callhome.Mux}
 	switch name {
 	case "exchange", "exchange as SSE", "exchange as NDJSON":
 	case "attached GET":
@@ -210,14 +213,14 @@ func (b *builder) response(name string) {
 			panic(fmt.Sprintf("no response transport %q", name))
 		}
 		server := must[*callhome.Listener](b)(callhome.Listen(callhome.Config{Listener: testenv.Listen(b.tb)}))
-		client := must[*callhome.Dialer](b)(callhome.NewDialer(callhome.DialerConfig{Mode: mode}))
+		client := must[*callhome.Dialer](b)(callhome.NewDialer(callhome.DialerConfig{Mode: mode, Instance: instance}))
 		b.responseBoth(planes.TCP, "tcp_server", client, server)
 	}
 }
 
 func (b *builder) pair() planetest.Pair {
 	return planetest.Pair{
-		Router: b.router, Worker: b.serving, Calls: b.calls, Combination: b.combination, Excluded: b.excluded,
+		Router: b.router, Worker: b.serving, Calls: b.calls, Combination: b.combination, Instance: instance, Excluded: b.excluded,
 		Kill: func() {
 			for _, f := range b.kill {
 				f()
