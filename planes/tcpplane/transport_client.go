@@ -182,10 +182,12 @@ func (r *RequestClient) Send(ctx context.Context, to planes.Address, env *planes
 	if to.Path != "" {
 		req.Route = to.Path
 	}
+	due, ok := ctx.Deadline()
+	ours := (!ok || time.Until(due) > r.cfg.AckTimeout) && (req.Timeout <= 0 || req.Timeout > r.cfg.AckTimeout)
 	wait, cancel := context.WithTimeout(ctx, r.cfg.AckTimeout)
 	defer cancel()
 	out, err := t.client.Call(wait, &req, nil)
-	if e := (*planes.Error)(nil); errors.As(err, &e) && e.Code == planes.CodeDeadline && ctx.Err() == nil && wait.Err() != nil {
+	if e := (*planes.Error)(nil); errors.As(err, &e) && ours && e.Code == planes.CodeDeadline {
 		silent := *e
 		silent.Reason = fmt.Sprintf("no ack within %v", r.cfg.AckTimeout)
 		if silent.Phase != planes.PhaseNotStarted {
