@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -291,7 +290,7 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 		brief, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		time.Sleep(time.Millisecond)
-		if _, err := r.reg.Do(brief, planes.Call{Request: &planes.Request{Route: route}, Next: forever}); err == nil || err == io.EOF {
+		if _, err := r.reg.Do(brief, planes.Call{Request: &planes.Request{Route: route}, Next: forever}); err == nil {
 			t.Errorf("targets that cannot be called: %v", err)
 		}
 	})
