@@ -97,12 +97,18 @@ const giveUpTimeout = 5 * time.Second
 
 // giveUp tells the worker that nobody waits for the answer.
 func (p *pending) giveUp() {
-	c := p.l.client(p.x.Instance)
-	if c == nil {
-		return // it is turned away when it comes
-	}
 	ctx, cancel := context.WithTimeout(p.l.ctx, giveUpTimeout)
 	defer cancel()
+	defer p.l.seek(p)()
+	c := p.l.client(p.x.Instance)
+	for c == nil { // the worker may be about to dial
+		select {
+		case <-p.wake:
+			c = p.l.client(p.x.Instance)
+		case <-ctx.Done():
+			return
+		}
+	}
 	if st, err := c.Stream(ctx, &planes.Request{Route: muxRoute, Payload: mustJSON(muxOpen{Subject: p.info.Subject, Kill: true})}); err == nil {
 		_, _ = st.Recv(ctx)
 		_ = st.Close()
