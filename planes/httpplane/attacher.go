@@ -96,6 +96,7 @@ func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 	if p.off.Load() {
 		return nil, &planes.Error{Code: planes.CodeCancelled, Phase: planes.PhaseMaybe, Op: "attach", Route: p.x.Route, Target: p.url, Reason: "it was cancelled"}
 	}
+	cut := false
 	limit, pause := time.Now().Add(p.t.c.cfg.Timeout), 20*time.Millisecond
 	for {
 		r, err := p.get(ctx, itemstream.Totals{})
@@ -111,7 +112,9 @@ func (p *pending) Accept(ctx context.Context) (planes.StreamReader, error) {
 		if e := typed(err); e.Origin == planes.OriginLocal && e.Phase == planes.PhaseNotStarted {
 			e.Phase = planes.PhaseMaybe
 		}
-		if !again(err) || time.Now().Add(pause).After(limit) {
+		// CodeEpoch: the worker has not seen yet that an earlier try was cut off.
+		cut = cut || planes.CodeOf(err) == planes.CodeTransport
+		if !again(err) && !(cut && planes.CodeOf(err) == planes.CodeEpoch) || time.Now().Add(pause).After(limit) {
 			return nil, err
 		}
 		select {

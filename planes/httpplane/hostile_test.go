@@ -3,6 +3,7 @@ package httpplane_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -197,7 +198,7 @@ func TestAnItemThatMovesIsNoStall(t *testing.T) {
 	for {
 		n, err := io.CopyN(io.Discard, resp.Body, 192<<10)
 		total += n
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -207,5 +208,52 @@ func TestAnItemThatMovesIsNoStall(t *testing.T) {
 	}
 	if total < size {
 		t.Errorf("%d bytes", total)
+	}
+}
+
+// A router whose first try broke off before the worker has noticed asks again.
+func TestAnAttachThatBreaksOffIsTriedAgain(t *testing.T) {
+	ln := testenv.Listen(t)
+	go func() {
+		for n := 0; ; n++ {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = nc.Close() }()
+				if _, err := http.ReadRequest(bufio.NewReader(nc)); err != nil {
+					return
+				}
+				switch n {
+				case 0: // cut off
+				case 1:
+					_, _ = io.WriteString(nc, "HTTP/1.1 409 Conflict\r\nContent-Length: 104\r\n\r\n"+
+						`{"error":{"code":"EPOCH","origin":"PEER","phase":"MAYBE","reason":"somebody waits","items":0,"bytes":0}}`)
+				default:
+					_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"+
+						`{"index":0,"text":"x"}`+"\n"+`{"end":{"items":1,"bytes":1}}`+"\n")
+				}
+			}()
+		}
+	}()
+	a, err := httpplane.NewAttacher(httpplane.ClientConfig{Timeout: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	ctx := testenv.Context(t, 10*time.Second)
+	p, err := a.Expect(ctx, planes.Expectation{ID: "1", Route: "a/b", Response: planes.Endpoint{
+		Transport: planes.HTTP, Address: planes.Address{Kind: planes.AddressHTTP, URL: "http://" + ln.Addr().String() + "/x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if item, err := r.Recv(ctx); err != nil || string(item) != "x" {
+		t.Errorf("%q, %v", item, err)
 	}
 }
