@@ -1,6 +1,9 @@
 package metrics
 
-import "sync"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // other stands for every value beyond a bound.
 const other = "other"
@@ -21,8 +24,15 @@ func newBounded(room int, known ...string) *bounded {
 	return b
 }
 
-// with calls f with the value that stands for v.
+// maxLabel bounds a value in bytes.
+const maxLabel = 256
+
+// with calls f with the value that stands for v. A text that Prometheus does not take,
+// or a long one, is "other".
 func (b *bounded) with(v string, f func(label string)) {
+	if len(v) > maxLabel || !utf8.ValidString(v) {
+		v = other
+	}
 	b.mu.RLock()
 	if _, ok := b.have[v]; ok {
 		f(v)

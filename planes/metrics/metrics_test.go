@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -287,5 +288,27 @@ func TestNamesAreGoodPrometheus(t *testing.T) {
 	}
 	if _, err := metrics.New(prometheus.NewRegistry(), metrics.Options{MaxTargets: -1}); err == nil {
 		t.Error("a negative bound was taken")
+	}
+}
+
+// What a peer can make of a label value is no reason to panic, and no long text.
+func TestLabelValuesThatAreNoTextAreOther(t *testing.T) {
+	m, gather := start(t, metrics.Options{})
+	o := metrics.PoolObserver(m, func(k string) string { return k })
+	m.WatchTargets(func(f func(string, pool.KeyStat)) { f("h\xff:1", pool.KeyStat{}); f("", pool.KeyStat{}) })
+	for _, odd := range []string{"h\xff:1", strings.Repeat("h", 10_000), "h\n} 1\n# HELP x", `"`, "\x00", ""} {
+		o.Created(odd)
+		m.Observer().Start(planes.CallInfo{Transport: planes.TransportID(odd)})
+		m.Observer().CallHome(odd)
+		m.DiscoveryObserver().BackendOp(odd, 0, errors.New("x"))
+	}
+	created := gather()["tcp_pool_connections_created_total"]
+	if n := sum(created); n != 6 {
+		t.Errorf("%v created; want 6", n)
+	}
+	for _, one := range created.Metric {
+		if v := one.Label[0].GetValue(); len(v) > 300 || !utf8.ValidString(v) {
+			t.Errorf("label %.50q of %d bytes", v, len(v))
+		}
 	}
 }

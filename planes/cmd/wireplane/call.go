@@ -158,8 +158,8 @@ func runCall(ctx context.Context, a *app, args []string) int {
 		switch {
 		case !o.json:
 			return a.failed("call", err)
-		case !p.ended:
-			_ = json.NewEncoder(a.stdout).Encode(endLine{ErrorText: err.Error(), Code: planes.CodeOf(err).String()})
+		case !p.ended && json.NewEncoder(a.stdout).Encode(endLine{ErrorText: err.Error(), Code: planes.CodeOf(err).String()}) != nil:
+			return a.failed("call", err) // nobody reads the line
 		}
 		return exitFailed
 	}
@@ -266,8 +266,9 @@ func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions
 			end.Phase, end.RetryAfter = e.Phase.String(), e.RetryAfter.Milliseconds()
 		}
 	}
-	p.ended = err != nil
-	return errors.Join(out.Encode(end), err)
+	unwritten := out.Encode(end)
+	p.ended = err != nil && unwritten == nil
+	return errors.Join(unwritten, err)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

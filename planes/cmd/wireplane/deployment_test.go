@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -258,6 +259,25 @@ func TestCallThatCannotBeginSaysSo(t *testing.T) {
 		t.Errorf("%v: %+v", err, got)
 	}
 }
+
+// A failure is told on standard error where standard output takes nothing.
+func TestCallWhoseOutputIsFullSaysSo(t *testing.T) {
+	for _, flag := range []string{"--count=1", "--json"} {
+		store := "file:" + t.TempDir()
+		said, stop := start(t, local, "worker", "--discovery", store, "--transports", "tcp+exchange", "--metrics", "off", "demo/t/echo")
+		await(t, said, `reached +path=(demo/t/echo)`)
+		var errOut bytes.Buffer
+		a := &app{environ: local, stdin: strings.NewReader(""), stdout: full{}, stderr: &errOut}
+		if code := a.run(t.Context(), []string{"call", flag, "--discovery", store, "demo/t/echo", "hi"}); code != exitFailed || !strings.Contains(errOut.String(), "disk is full") {
+			t.Errorf("%s: %d, %s", flag, code, &errOut)
+		}
+		stop()
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
 // The items of an answer are printed as they are; only an open line is closed.
 func TestCallPrintsLinesAsTheyAre(t *testing.T) {
