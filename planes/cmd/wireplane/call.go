@@ -26,7 +26,8 @@ Usage: wireplane call [flags] PATH [REQUEST]
 PATH is NAMESPACE/COMPONENT/ENDPOINT. REQUEST is the payload; without it, or as -, it is
 read from standard input. The endpoint is found in discovery, one instance of it is picked
 and called over the best transport that both sides have, and another one if that is known
-not to have started the call. Ctrl-C ends the call at both ends.
+not to have started the call. Ctrl-C ends the call at both ends. NATS is among the transports
+where NATS_SERVER is set, or --transports or DYN_REQUEST_PLANE names it.
 
 Flags:
   --discovery STORE   mem, file:DIR or etcd:URL[,URL] (default: DYN_DISCOVERY_BACKEND)
@@ -211,11 +212,18 @@ type endLine struct {
 	RetryAfter int64   `json:"retry_after_ms,omitempty"`
 }
 
+// patience is how long nothing happens before the command says that it waits.
+const patience = 2 * time.Second
+
 func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions, req *planes.Request, opts []router.CallOption) error {
 	begun := time.Now()
 	var end endLine
 	last := byte('\n') // that was printed
 	out := json.NewEncoder(p.app.stdout)
+	waiting := time.AfterFunc(patience, func() {
+		p.say("waiting", "path", o.path, "discovery", p.discovery, "for", "an instance and its first item")
+	})
+	defer waiting.Stop()
 	err := func() error {
 		s, err := r.Stream(ctx, o.path, req, opts...)
 		if err != nil {
@@ -226,6 +234,7 @@ func (p *process) callOnce(ctx context.Context, r *router.Router, o *callOptions
 				return err
 			}
 			if end.Items++; end.Items == 1 {
+				waiting.Stop()
 				end.FirstMs = ms(time.Since(begun))
 			}
 			end.Bytes += uint64(len(item))

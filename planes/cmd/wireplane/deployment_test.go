@@ -260,6 +260,14 @@ func TestCallThatCannotBeginSaysSo(t *testing.T) {
 	}
 }
 
+// Who waits for an instance hears what for.
+func TestCallThatWaitsSaysSo(t *testing.T) {
+	got := runCommand(t, &app{environ: local}, "", "call", "--wait", "2500ms", "--discovery", "file:"+t.TempDir(), "a/b/c", "x")
+	if got.code != exitFailed || got.out != "" || !strings.Contains(got.errOut, "waiting   path=a/b/c") || !strings.Contains(got.errOut, "NOT_FOUND") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A failure is told on standard error where standard output takes nothing.
 func TestCallWhoseOutputIsFullSaysSo(t *testing.T) {
 	for _, flag := range []string{"--count=1", "--json"} {
