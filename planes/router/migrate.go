@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/wireplane/wireplane/planes"
 )
@@ -82,7 +83,7 @@ func (m *migrator) Recv(ctx context.Context) ([]byte, error) {
 		case !planes.IsTerminal(err):
 			return nil, err
 		case !m.goOn(err):
-			m.finish(m.total(err))
+			m.finish(m.total(m.outOfTime(err)))
 		}
 	}
 }
@@ -127,6 +128,17 @@ func broke(err error) bool {
 		return true
 	}
 	return false
+}
+
+// outOfTime makes a stream that broke when its time was over end for that reason: with
+// time left it would have gone on.
+func (m *migrator) outOfTime(err error) error {
+	at, ok := m.ctx.Deadline()
+	if !broke(err) || !ok || time.Now().Before(at) {
+		return err
+	}
+	return &planes.Error{Code: planes.CodeDeadline, Phase: planes.PhaseStarted, Op: "stream", Route: m.path,
+		Reason: "no time is left to go on elsewhere", Err: err}
 }
 
 func (m *migrator) goOn(cause error) bool {
