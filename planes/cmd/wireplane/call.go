@@ -140,7 +140,7 @@ func runCall(ctx context.Context, a *app, args []string) int {
 	}
 	payload := []byte(o.request)
 	if o.stdin {
-		if payload, err = io.ReadAll(io.LimitReader(a.stdin, maxRequest+1)); err != nil {
+		if payload, err = readUntil(ctx, io.LimitReader(a.stdin, maxRequest+1)); err != nil {
 			return a.failed("call", fmt.Errorf("read standard input: %w", err))
 		}
 		if len(payload) > maxRequest {
@@ -165,6 +165,23 @@ func runCall(ctx context.Context, a *app, args []string) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// readUntil is io.ReadAll that ends with ctx; who reads then is left behind, as the
+// process ends.
+func readUntil(ctx context.Context, r io.Reader) ([]byte, error) {
+	type read struct {
+		b   []byte
+		err error
+	}
+	got := make(chan read, 1)
+	go func() { b, err := io.ReadAll(r); got <- read{b, err} }()
+	select {
+	case g := <-got:
+		return g.b, g.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (p *process) call(ctx context.Context, o *callOptions, payload []byte) (err error) {

@@ -260,6 +260,25 @@ func TestCallThatCannotBeginSaysSo(t *testing.T) {
 	}
 }
 
+// The first Ctrl-C ends a call whose request is still being typed.
+func TestCallEndsWhileItReadsItsRequest(t *testing.T) {
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	code := make(chan int, 1)
+	a := &app{environ: local, stdin: r, stdout: io.Discard, stderr: io.Discard}
+	go func() { code <- a.run(ctx, []string{"call", "--discovery", "file:" + t.TempDir(), "a/b/c"}) }()
+	cancel()
+	select {
+	case got := <-code:
+		if got != exitFailed {
+			t.Errorf("exit code %d", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it reads on")
+	}
+	_ = w.Close()
+}
+
 // Who waits for an instance hears what for.
 func TestCallThatWaitsSaysSo(t *testing.T) {
 	got := runCommand(t, &app{environ: local}, "", "call", "--wait", "2500ms", "--discovery", "file:"+t.TempDir(), "a/b/c", "x")
