@@ -65,9 +65,11 @@ func TestAnItemThatIsGivenUpWithinSpoilsTheCall(t *testing.T) {
 		gaveUp := make(chan error, 2)
 		s.HandleStream("cut", planes.HandlerFunc(func(ctx context.Context, _ *planes.Request, w planes.ResponseWriter) error {
 			sw := w.(tcpplane.Streamer) //nolint:forcetypeassert // it says so
-			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			// Time is over as soon as the first piece is sent: the caller's side would take
+			// all of the item in a while, though nobody reads.
+			over, cancel := context.WithDeadline(ctx, time.Now())
 			defer cancel()
-			gaveUp <- sw.SendContext(short, make([]byte, 8<<20)) // far above the credit
+			gaveUp <- sw.SendContext(over, make([]byte, 8<<20)) // far above the first credit
 			gaveUp <- sw.Send([]byte("more"))
 			return nil
 		}))
