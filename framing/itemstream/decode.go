@@ -160,8 +160,9 @@ func (d *Decoder) account(ev *Event) error {
 }
 
 // maxLine is the longest line that can belong to an item of maxItem bytes: text grows
-// by a third at most, or is short.
-func (d *Decoder) maxLine() int { return d.maxItem + d.maxItem/2 + 4<<10 }
+// by a third at most, or is short. A failure's reason may need six bytes for each of its
+// own.
+func (d *Decoder) maxLine() int { return d.maxItem + d.maxItem/2 + 8<<10 }
 
 // line takes a line without its end, borrowed from the buffer. JSON lines end with LF,
 // those of events also with CR or CR LF.
